@@ -1,0 +1,80 @@
+//! The routes: all of them, so that the naive intake is this router and nothing else.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `POST /orders` with `Idempotency-Key` | 201 and the order's number, or a problem |
+//! | `GET /orders/{id}` | the order and its status |
+//! | `GET /healthz` | 200 while the process can answer |
+//! | `GET /readyz` | 200 while it should get orders, else 503 |
+//! | `GET /metrics` | the counts as Prometheus reads them |
+//! | `GET /debug/vars` | the counts and the process as JSON |
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hyper::header::CONTENT_TYPE;
+
+use super::{answer, body, vars};
+use crate::{
+    Pipeline,
+    domain::{Kind, Reject},
+};
+
+pub(super) fn router(pipeline: Pipeline) -> Router {
+    Router::new()
+        .route("/orders", post(place))
+        .route("/orders/{id}", get(order))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/debug/vars", get(debug_vars))
+        .with_state(pipeline)
+}
+
+async fn place(State(pipeline): State<Pipeline>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let read = async { Ok((answer::key(&head.headers)?, body::read(body).await?)) };
+    let placed = match read.await {
+        Ok((key, body)) => pipeline.place(key, body).await,
+        Err(reject) => Err(pipeline.refused(reject)),
+    };
+    answer::answer(placed).map(Body::new)
+}
+
+async fn order(State(pipeline): State<Pipeline>, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse() else { return unknown_order() };
+    let found = tidemill::blocking(|| pipeline.store().reader()?.order(id));
+    match found {
+        Ok(Some(view)) => Json(view).into_response(),
+        Ok(None) => unknown_order(),
+        Err(error) => {
+            eprintln!("{error}");
+            let reject = Reject::new(Kind::Unavailable, "server", "could not read the order");
+            answer::problem(&reject).map(Body::new)
+        }
+    }
+}
+
+fn unknown_order() -> Response {
+    (StatusCode::NOT_FOUND, "no such order\n").into_response()
+}
+
+async fn ready(State(pipeline): State<Pipeline>) -> Response {
+    match tidemill::blocking(|| pipeline.is_ready()) {
+        true => "ready\n".into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response(),
+    }
+}
+
+async fn metrics(State(pipeline): State<Pipeline>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], vars::prometheus(&pipeline)).into_response()
+}
+
+async fn debug_vars(State(pipeline): State<Pipeline>) -> Response {
+    Json(vars::json(&pipeline)).into_response()
+}

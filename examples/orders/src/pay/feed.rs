@@ -1,0 +1,104 @@
+//! The unpaid orders, in the order of the log; those without an answer come round again.
+//!
+//! The cursor moves over the log once, so an order is handed out once and then belongs to the worker
+//! that took it, until that worker settles it or gives it back. A run starts with the cursor at zero
+//! and finds whatever earlier runs left unpaid.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex as SyncMutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, timeout},
+};
+
+use crate::{
+    limits,
+    store::{Event, Reader, Store, StoreError},
+};
+
+pub(super) struct Feed {
+    log: Mutex<Log>,
+    /// Orders to ask about again and when; the wait is the same for all, so the first is due first.
+    again: SyncMutex<VecDeque<(Instant, Event)>>,
+}
+
+struct Log {
+    reader: Reader,
+    head: watch::Receiver<u64>,
+    cursor: u64,
+    page: VecDeque<Event>,
+}
+
+impl Feed {
+    pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
+        let (reader, head) = (store.reader()?, store.progress().follow());
+        let log = Log { reader, head, cursor: 0, page: VecDeque::new() };
+        Ok(Self { log: Mutex::new(log), again: SyncMutex::default() })
+    }
+
+    /// Waits for unpaid orders and takes up to `max`. While one worker waits here the others wait for
+    /// it, so that one wake-up wakes one worker. Dropped, it takes nothing.
+    pub(super) async fn next(&self, max: usize) -> Vec<Event> {
+        let mut log = self.log.lock().await;
+        loop {
+            let due = self.take_due(max);
+            if !due.is_empty() {
+                return due;
+            }
+            if log.page.is_empty() {
+                log.turn_page().await;
+            }
+            if !log.page.is_empty() {
+                let count = log.page.len().min(max);
+                return log.page.drain(..count).collect();
+            }
+            // The head may move, or an order come round: neither is missed for longer than this.
+            let _ = timeout(limits::SWEEP, log.head.changed()).await;
+        }
+    }
+
+    /// Gives an order back, to be asked about later.
+    pub(super) fn again(&self, event: Event) {
+        self.waiting().push_back((Instant::now() + limits::SWEEP, event));
+    }
+
+    fn take_due(&self, max: usize) -> Vec<Event> {
+        let mut waiting = self.waiting();
+        if waiting.is_empty() {
+            return Vec::new();
+        }
+        let now = Instant::now();
+        let due = waiting.iter().take(max).take_while(|(when, _)| *when <= now).count();
+        waiting.drain(..due).map(|(_, event)| event).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Instant, Event)>> {
+        // Whole elements go in and out, so a panic cannot have left half of one.
+        self.again.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// Reads the next page, if the head says that there is one.
+    async fn turn_page(&mut self) {
+        let head = *self.head.borrow_and_update();
+        if head <= self.cursor {
+            return;
+        }
+        match tidemill::blocking(|| self.reader.unpaid(self.cursor, limits::PAGE)) {
+            Ok(page) => {
+                // A page that is not full covers all that was committed when we looked at the head.
+                let last = page.last().map_or(0, |event| event.seq);
+                self.cursor = if page.len() < limits::PAGE { head.max(last) } else { last };
+                self.page = page.into();
+            }
+            Err(error) => {
+                eprintln!("unpaid orders: {error}");
+                tokio::time::sleep(limits::STORE_PAUSE).await;
+            }
+        }
+    }
+}

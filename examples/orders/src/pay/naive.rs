@@ -1,0 +1,23 @@
+//! A task and a request for every order.
+
+use std::sync::Arc;
+
+use super::{Cashier, charge};
+use crate::{Stop, limits, store::Event};
+
+pub(super) async fn run(cashier: Arc<Cashier>, stop: Stop) {
+    loop {
+        let events = tokio::select! {
+            () = stop.requested() => return,
+            events = cashier.feed.next(limits::PAGE) => events,
+        };
+        for event in events {
+            drop(tidemill::spawn(pay(Arc::clone(&cashier), event)));
+        }
+    }
+}
+
+async fn pay(cashier: Arc<Cashier>, event: Event) {
+    let answer = cashier.gateway.charge(charge(&event)).await;
+    cashier.settle(vec![(event, answer)]).await;
+}

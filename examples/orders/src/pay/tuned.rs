@@ -1,0 +1,33 @@
+//! A few workers, each with one request of many charges on its way.
+
+use std::sync::Arc;
+
+use tidemill::JoinHandle;
+
+use super::{Cashier, charge};
+use crate::{Stop, limits, store::Event};
+
+pub(super) fn start(cashier: &Arc<Cashier>, stop: &Stop) -> Vec<JoinHandle<()>> {
+    let worker = |_| tidemill::spawn(work(Arc::clone(cashier), stop.clone()));
+    (0..limits::PAYERS).map(worker).collect()
+}
+
+async fn work(cashier: Arc<Cashier>, stop: Stop) {
+    loop {
+        let turn = async {
+            let events = cashier.feed.next(limits::CHARGES).await;
+            pay(&cashier, events).await;
+        };
+        tokio::select! {
+            () = stop.requested() => return,
+            () = turn => {}
+        }
+    }
+}
+
+async fn pay(cashier: &Cashier, events: Vec<Event>) {
+    let charges: Vec<_> = events.iter().map(charge).collect();
+    let answers = cashier.gateway.charge_batch(&charges).await;
+    let answers = answers.expect("the feed keeps to the limit and hands out each order once");
+    cashier.settle(events.into_iter().zip(answers).collect()).await;
+}

@@ -1,0 +1,196 @@
+//! One test body for both variants of the store.
+#![allow(clippy::unwrap_used)]
+
+use orders_payment::Outcome;
+
+use super::*;
+use crate::{
+    catalogue::shop,
+    domain::{BodyHash, CustomerId, IdempotencyKey, Kind, Line, Lines, Money},
+    testing::TempDb,
+};
+
+const STOCK: u64 = 10;
+
+/// Runs a test for each variant on a store of its own, with ten pieces of two products.
+fn with_store<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
+    for variant in Variant::ALL {
+        let db = TempDb::new();
+        let store = open(variant, &db);
+        tidemill::block_on(test(store));
+    }
+}
+
+fn open(variant: Variant, db: &TempDb) -> Store {
+    Store::open(variant, db.path(), &shop(2), STOCK).unwrap()
+}
+
+fn order(key: &str, body: &'static str, lines: &[(u32, u32)]) -> Order {
+    let unit_price = Money::from_cents(100);
+    let line = |&(product, quantity): &(u32, u32)| Line { product, quantity, unit_price };
+    let lines: Lines = lines.iter().map(line).collect();
+    let total = lines.iter().map(|line| u64::from(line.quantity) * 100).sum();
+    Order {
+        key: key.parse::<IdempotencyKey>().unwrap(),
+        body_hash: BodyHash::of(body.as_bytes()),
+        customer: CustomerId::new("o'hara").unwrap(),
+        total: Money::from_cents(total),
+        lines,
+        document: body.into(),
+    }
+}
+
+fn accepted(placement: Placement) -> Stored {
+    match placement {
+        Placement::Accepted(stored) => stored,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+fn kind_of(placement: &Placement) -> Option<Kind> {
+    match placement {
+        Placement::Rejected(reject) => Some(reject.kind),
+        _ => None,
+    }
+}
+
+fn settlement(order: u64, outcome: Outcome) -> Settlement {
+    Settlement { order, amount: Money::from_cents(100), outcome }
+}
+
+fn charged() -> Outcome {
+    Outcome::Charged { receipt: "it's r-1".into() }
+}
+
+fn declined() -> Outcome {
+    Outcome::Declined { reason: "no money".into() }
+}
+
+fn available(store: &Store, product: u32) -> u64 {
+    let connection = open_reader(&store.path).unwrap();
+    let sql = "SELECT available FROM stock WHERE product = ?";
+    connection.query_row(sql, [product], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_key_is_answered_once_and_for_ever() {
+    with_store(|store| async move {
+        let first = accepted(store.place(order("k", "'a", &[(0, 1)])).await.unwrap());
+        assert_eq!(&first.body[..], br#"{"order":1,"status":"accepted","total_cents":100}"#);
+        let again = store.place(order("k", "'a", &[(0, 1)])).await.unwrap();
+        assert_eq!(again, Placement::Replayed(first));
+        let other = store.place(order("k", "b", &[(0, 1)])).await.unwrap();
+        assert_eq!(kind_of(&other), Some(Kind::KeyReused));
+        assert_eq!(available(&store, 0), STOCK - 1);
+        assert_eq!(store.progress().head(), 1);
+    });
+}
+
+#[test]
+fn twins_in_flight_become_one_order() {
+    with_store(|store| async move {
+        let store = Arc::new(store);
+        let place = |_| {
+            let store = Arc::clone(&store);
+            tidemill::spawn(async move { store.place(order("k", "a", &[(0, 1)])).await.unwrap() })
+        };
+        let twins: Vec<_> = (0..8).map(place).collect();
+        let mut fresh = 0;
+        for twin in twins {
+            match twin.await.unwrap() {
+                Placement::Accepted(_) => fresh += 1,
+                Placement::Replayed(stored) => assert!(stored.body.starts_with(br#"{"order":1,"#)),
+                Placement::Rejected(reject) => panic!("{reject}"),
+            }
+        }
+        assert_eq!((fresh, available(&store, 0)), (1, STOCK - 1));
+    });
+}
+
+#[test]
+fn an_order_takes_all_of_its_stock_or_none() {
+    with_store(|store| async move {
+        let refused = store.place(order("a", "a", &[(0, 3), (1, 11)])).await.unwrap();
+        assert_eq!(kind_of(&refused), Some(Kind::OutOfStock));
+        assert!(matches!(&refused, Placement::Rejected(r) if r.field == "lines[1].quantity"));
+        accepted(store.place(order("a", "a", &[(0, 6), (0, 4)])).await.unwrap());
+        assert_eq!((available(&store, 0), available(&store, 1)), (0, STOCK));
+        // A repeat is a repeat even when nothing is left.
+        let again = store.place(order("a", "a", &[(0, 6), (0, 4)])).await.unwrap();
+        assert!(matches!(again, Placement::Replayed(_)));
+    });
+}
+
+#[test]
+fn the_first_outcome_of_a_payment_stands() {
+    with_store(|store| async move {
+        for key in ["a", "b"] {
+            accepted(store.place(order(key, "x", &[(0, 1)])).await.unwrap());
+        }
+        assert_eq!(store.progress().unpaid(), 2);
+        let both = vec![settlement(1, charged()), settlement(2, declined())];
+        let settled = store.settle(both).await.unwrap();
+        assert_eq!(settled, Settled { paid: 1, cancelled: 1 });
+        let late = vec![settlement(1, declined()), settlement(2, charged())];
+        assert_eq!(store.settle(late).await.unwrap(), Settled::default());
+        assert_eq!((available(&store, 0), store.progress().unpaid()), (STOCK - 1, 0));
+        let reader = store.reader().unwrap();
+        assert_eq!(reader.order(1).unwrap().unwrap().status, "paid");
+        assert_eq!(reader.order(2).unwrap().unwrap().status, "cancelled");
+        assert_eq!(reader.order(3).unwrap(), None);
+        assert_eq!(reader.order(u64::MAX).unwrap(), None);
+    });
+}
+
+#[test]
+fn an_event_has_one_effect_however_often_it_comes() {
+    with_store(|store| async move {
+        accepted(store.place(order("a", "x", &[(0, 1)])).await.unwrap());
+        store.settle(vec![settlement(1, charged())]).await.unwrap();
+        let reader = store.reader().unwrap();
+        let page = reader.events(0, 10).unwrap();
+        let kinds: Vec<_> = page.iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [EventKind::Accepted, EventKind::Paid]);
+        for consumer in Consumer::ALL {
+            let consumption = Consumption::of_page(consumer, &page);
+            assert_eq!(store.consume(consumption.clone()).await.unwrap(), 1);
+            assert_eq!(store.consume(consumption).await.unwrap(), 0);
+            assert_eq!(reader.offset(consumer).unwrap(), 2);
+        }
+        assert!(store.progress().is_drained());
+        assert_eq!(reader.order(1).unwrap().unwrap().status, "delivered");
+    });
+}
+
+#[test]
+fn a_store_goes_on_where_it_stopped_in_either_form() {
+    for [before, after] in [[Variant::Naive, Variant::Tuned], [Variant::Tuned, Variant::Naive]] {
+        let db = TempDb::new();
+        tidemill::block_on(async {
+            let store = open(before, &db);
+            accepted(store.place(order("a", "x", &[(0, 1)])).await.unwrap());
+            drop(store);
+            let store = open(after, &db);
+            let again = store.place(order("a", "x", &[(0, 1)])).await.unwrap();
+            assert!(matches!(again, Placement::Replayed(_)), "{again:?}");
+            let second = accepted(store.place(order("b", "x", &[(0, 1)])).await.unwrap());
+            assert!(second.body.starts_with(br#"{"order":2,"#));
+            assert_eq!((store.progress().head(), store.progress().unpaid()), (2, 2));
+            assert_eq!(store.reader().unwrap().unpaid(0, 10).unwrap().len(), 2);
+            assert_eq!(available(&store, 0), STOCK - 2);
+        });
+    }
+}
+
+#[test]
+fn a_failed_group_takes_nothing_and_says_so() {
+    let db = TempDb::new();
+    let store = open(Variant::Tuned, &db);
+    tidemill::block_on(async {
+        let outside = rusqlite::Connection::open(db.path()).unwrap();
+        outside.execute_batch("ALTER TABLE orders RENAME TO elsewhere").unwrap();
+        let failed = store.place(order("a", "x", &[(0, 1)])).await;
+        assert!(matches!(failed, Err(StoreError::Sqlite(_))), "{failed:?}");
+        assert_eq!((store.progress().head(), available(&store, 0)), (0, STOCK));
+    });
+}

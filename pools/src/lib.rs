@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod limits;
+mod object;
+mod spawner;
+mod worker;
+
+pub use object::{ObjectBuildError, ObjectBuilder, ObjectPool, ObjectStats, Pooled};
+pub use spawner::Spawner;
+pub use worker::{
+    Batch, BuildError, Closed, Drained, Job, JobError, JobPanic, Stats, Ticket, TrySubmitError, WorkerBuilder,
+    WorkerPool,
+};

@@ -1,0 +1,145 @@
+//! One thread's idle objects of one pool: a slot for the last one returned, and a stack for the others.
+//!
+//! The slot is why the usual pair of one get and one return is fast: it is a load and a store of one word. With only a
+//! stack, its length would be read and written twice per pair, and each read would wait for the write before it.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
+
+use super::depot::Depot;
+
+/// Reached by its own thread only. Holds at most `places` objects, all reserved in the depot.
+pub(super) struct Magazine<T> {
+    top: Cell<Option<Box<T>>>,
+    /// Whether a returning object may go on top unseen: there are places, and no hook wants to look at it.
+    plain: Cell<bool>,
+    depot: Arc<Depot<T>>,
+    rest: RefCell<Vec<Box<T>>>,
+    /// None while the threads' half of the capacity is reserved by others; then every object comes from and goes to
+    /// the depot. Else at least one, the top slot.
+    places: Cell<usize>,
+    /// How many calls of user code are under way from here. The magazine is not retired before they are back.
+    busy: Cell<u32>,
+}
+
+impl<T> Magazine<T> {
+    /// A magazine without places or objects.
+    pub(super) fn new(depot: Arc<Depot<T>>) -> Self {
+        Self {
+            top: Cell::new(None),
+            plain: Cell::new(false),
+            depot,
+            rest: RefCell::default(),
+            places: Cell::new(0),
+            busy: Cell::new(0),
+        }
+    }
+
+    /// The object on top: the fast half of a get.
+    #[inline]
+    pub(super) fn pop_top(&self) -> Option<Box<T>> {
+        self.top.take()
+    }
+
+    /// An object from the stack, or else from the depot: the slow half.
+    pub(super) fn pop_below(&self) -> Option<Box<T>> {
+        let mut rest = self.rest.borrow_mut();
+        rest.pop().or_else(|| {
+            self.set_places(self.depot.refill(&mut rest, self.places.get()));
+            rest.pop()
+        })
+    }
+
+    /// The fast half of a return: puts the object in `hand` on top if it may go there unseen. What was on top before is in
+    /// `hand` then; usually that is nothing.
+    #[inline]
+    pub(super) fn push_top(&self, hand: &mut Option<Box<T>>) {
+        if self.plain.get() && !self.depot.is_closed() {
+            *hand = self.top.replace(hand.take());
+        }
+    }
+
+    /// The slow half of a return, for what [`push_top`](Self::push_top) left over: an object that was on top and goes
+    /// below, or one that the hooks have to see, or one for which there is no place here.
+    #[inline]
+    pub(super) fn push_rest(&self, object: Box<T>) {
+        let _busy = Busy::new(&self.busy);
+        if self.depot.is_closed() {
+            return drop(object);
+        }
+        let displaced = if self.plain.get() { Some(object) } else { self.push_checked(object) };
+        let homeless = displaced.and_then(|object| self.push_below(object));
+        homeless.into_iter().for_each(|object| self.depot.push(object));
+    }
+
+    /// Runs the hooks and puts what passes on top; returns what has to make way.
+    #[inline]
+    fn push_checked(&self, object: Box<T>) -> Option<Box<T>> {
+        let object = self.depot.recycled(object)?;
+        if self.places.get() == 0 { Some(object) } else { self.top.replace(Some(object)) }
+    }
+
+    /// Keeps an object under the one on top, or gives back one for which there is no place, not even after the depot has
+    /// taken what it can.
+    #[inline(never)]
+    fn push_below(&self, object: Box<T>) -> Option<Box<T>> {
+        let stack = self.places.get().saturating_sub(1); // the top has the one place
+        let mut rest = self.rest.borrow_mut();
+        if rest.len() == stack {
+            self.depot.relieve(&mut rest, self.places.get());
+        }
+        if rest.len() == stack {
+            return Some(object);
+        }
+        rest.push(object);
+        None
+    }
+
+    /// Asks for places without objects, for a thread whose first act is a return.
+    pub(super) fn claim(&self) {
+        self.set_places(self.depot.reserve());
+    }
+
+    fn set_places(&self, places: usize) {
+        self.places.set(places);
+        self.plain.set(places > 0 && !self.depot.has_hooks());
+    }
+}
+
+/// Counts a call of user code for as long as it lives, also if the call panics.
+struct Busy<'m>(&'m Cell<u32>);
+
+impl<'m> Busy<'m> {
+    fn new(calls: &'m Cell<u32>) -> Self {
+        calls.set(calls.get() + 1);
+        Self(calls)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// A magazine of whatever type, as its thread's table owns it.
+pub(super) trait Member {
+    /// Whether the pool is gone, and no call of its user code under way here.
+    fn may_retire(&self) -> bool;
+    /// Gives objects and places back for good; objects of a pool that is gone are dropped, which runs user code.
+    fn retire(&self);
+}
+
+impl<T> Member for Magazine<T> {
+    fn may_retire(&self) -> bool {
+        self.depot.is_closed() && self.busy.get() == 0
+    }
+
+    fn retire(&self) {
+        let mut objects = self.rest.take();
+        objects.extend(self.top.take());
+        self.depot.close_magazine(self.places.get(), &mut objects);
+    }
+}

@@ -1,0 +1,81 @@
+//! Time as a parameter: everything here that reads a clock or sleeps does it through [`Clock`].
+//!
+//! One trait covers both acts, because they must agree: a limiter that reads one clock and sleeps on another
+//! wakes too early or too late for ever. [`TokioClock`] is the default and follows tokio's paused time in tests;
+//! [`ManualClock`](crate::ManualClock) moves only when told.
+
+use std::{
+    fmt::Debug,
+    future::Future,
+    ops::{Add, Sub},
+    time::Duration,
+};
+
+/// A source of time and the sleep that goes with it.
+///
+/// # Examples
+/// A caller that already knows the time (an event loop with one clock read per turn) hands it out instead of
+/// reading it again:
+/// ```
+/// use std::{cell::Cell, time::{Duration, Instant}};
+/// use tidemill_resilience::Clock;
+///
+/// #[derive(Debug)]
+/// struct PerTurn(Cell<Instant>);
+/// impl Clock for PerTurn {
+///     type Instant = Instant;
+///     fn now(&self) -> Instant { self.0.get() }
+///     async fn sleep_until(&self, at: Instant) { tokio::time::sleep_until(at.into()).await }
+/// }
+/// let clock = PerTurn(Cell::new(Instant::now()));
+/// assert_eq!(clock.now(), clock.now());
+/// ```
+pub trait Clock {
+    /// A point on this clock's axis.
+    type Instant: Copy + Debug + Ord + Send + Sync + Add<Duration, Output = Self::Instant> + Sub<Output = Duration>;
+
+    /// The present. It should not run backwards; a limiter treats a step back as no time passed.
+    fn now(&self) -> Self::Instant;
+
+    /// Completes once [`now`](Self::now) has reached `at`. Dropping it must be harmless.
+    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()>;
+
+    /// Keeps the calling thread for `delay`: the sleep of the blocking calls.
+    fn block(&self, delay: Duration) {
+        std::thread::sleep(delay);
+    }
+}
+
+impl<C: Clock + ?Sized> Clock for &C {
+    type Instant = C::Instant;
+
+    fn now(&self) -> Self::Instant {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()> {
+        (**self).sleep_until(at)
+    }
+
+    fn block(&self, delay: Duration) {
+        (**self).block(delay);
+    }
+}
+
+/// Tokio's clock and timer: the monotonic clock of the system, or the paused one of a tokio test.
+///
+/// Reading it needs no runtime; sleeping needs one with its timer enabled (any Tidemill runtime has it).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokioClock;
+
+impl Clock for TokioClock {
+    type Instant = tokio::time::Instant;
+
+    fn now(&self) -> Self::Instant {
+        tokio::time::Instant::now()
+    }
+
+    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()> {
+        tokio::time::sleep_until(at)
+    }
+}

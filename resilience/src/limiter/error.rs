@@ -1,0 +1,87 @@
+//! Why a limiter let nobody through, or could not be built.
+
+use std::{error::Error, fmt, time::Duration};
+
+use super::Rate;
+
+/// The limiter did not let the call through. Nothing was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The tokens are not there, or not within the caller's deadline.
+    Later {
+        /// The wait it would take, from now, if all those ahead take what they asked for.
+        retry_after: Duration,
+    },
+    /// More was asked for than the limiter ever lets through at once.
+    ExceedsBurst {
+        /// Tokens asked for.
+        asked: u64,
+        /// The burst of the limiter.
+        burst: u64,
+    },
+    /// As many callers wait already as may.
+    QueueFull {
+        /// How many wait.
+        waiters: usize,
+    },
+}
+
+impl Refused {
+    /// How long to wait before it is worth another try, or `None` if waiting does not help or nothing is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match *self {
+            Self::Later { retry_after } => Some(retry_after),
+            Self::ExceedsBurst { .. } | Self::QueueFull { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Later { retry_after } => write!(f, "rate limit reached, retry after {retry_after:?}"),
+            Self::ExceedsBurst { asked, burst } => {
+                write!(f, "{asked} tokens asked of a rate limiter with a burst of {burst}")
+            }
+            Self::QueueFull { waiters } => write!(f, "{waiters} callers wait for the rate limiter already"),
+        }
+    }
+}
+
+impl Error for Refused {}
+
+/// An option of the limiter makes no sense.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidLimiter {
+    /// No rate was given.
+    NoRate,
+    /// The rate is zero, above one token per nanosecond, or stated over more than ten years.
+    Rate(Rate),
+    /// The burst is zero.
+    NoBurst,
+    /// To gather this burst at this rate takes more than a lifetime.
+    Burst {
+        /// The burst asked for.
+        asked: u64,
+        /// The most this rate allows.
+        most: u64,
+    },
+}
+
+impl fmt::Display for InvalidLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRate => f.write_str("a rate limiter needs a rate"),
+            Self::Rate(rate) => {
+                write!(f, "{rate} is not a rate between one token in ten years and one per nanosecond")
+            }
+            Self::NoBurst => f.write_str("a rate limiter with a burst of zero lets nothing through"),
+            Self::Burst { asked, most } => write!(f, "a burst of {asked} is above the {most} this rate allows"),
+        }
+    }
+}
+
+impl Error for InvalidLimiter {}

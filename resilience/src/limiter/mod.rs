@@ -1,0 +1,252 @@
+//! A token bucket that never passes its bound, serves waiters in order, and costs a hot thread one atomic operation.
+//!
+//! Three layers, each proved or tested alone:
+//! - `rate` and `bucket`: the arithmetic. Time is counted in ticks of which a token costs a whole number, so there is
+//!   no drift at any rate; the state is one point in time, as in GCRA; the proof of the bound is there.
+//! - `lease`: tokens a hot thread holds in a cache line of its own and spends without a clock.
+//! - `core` and `queue`: what the one lock protects, and the waiters.
+//!
+//! **The way of a call.** Spend from the thread's lease: one compare-and-swap, done. Else, if the *gate* (the time
+//! before which not one token can be had) has not come: refused, for one load and one clock read, no lock. Else one
+//! pass through the core takes the tokens, and leases some more to a thread that is hot.
+//!
+//! | call | atomic read-modify-writes | clock reads |
+//! |---|---|---|
+//! | allowed from a lease | 1 on a line of the thread's own | 0 |
+//! | allowed otherwise | 2 of the lock, up to 2 of the lease | 1 |
+//! | refused | 0 | 1 |
+//! | waiting | 2 of the lock per poll | 1 per poll |
+//!
+//! **Order.** Nobody overtakes: while anyone waits there are no leases, and `try_acquire` is refused unless the queue is
+//! empty. So a large request is served as soon as its tokens have gathered, however many small ones follow.
+//!
+//! Rejected: booking future tokens on arrival, as `x/time/rate` does (a cancelled booking leaves those behind at their old
+//! times, and bookings kept late and early pass the bound when they are used); a semaphore refilled by a timer task
+//! (it needs a runtime, and the period is the timer's); one shared atomic word (30 ns alone and 100 ns with two threads,
+//! of which the clock is 21 and the shared line the rest).
+
+mod acquire;
+mod bucket;
+mod builder;
+mod core;
+mod error;
+mod lease;
+mod queue;
+mod rate;
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Release},
+        },
+    },
+    time::Duration,
+};
+
+pub use self::{
+    builder::Builder,
+    error::{InvalidLimiter, Refused},
+    rate::Rate,
+};
+
+use self::{
+    bucket::Bucket,
+    core::Core,
+    lease::{Leases, Ledger},
+    rate::{Grid, saturating_nanos},
+};
+use crate::{Clock, TokioClock};
+
+/// A token bucket: at most `burst + rate * w` tokens in any window of length `w`, whatever the threads do.
+///
+/// Share it by reference or in an `Arc`. See the [crate documentation](crate) for its rules and costs.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{Rate, RateLimiter, Refused};
+///
+/// let limiter = RateLimiter::builder().rate(Rate::per_second(1)).burst(100).build()?;
+/// assert!(limiter.try_acquire(100).is_ok());
+/// let Err(Refused::Later { retry_after }) = limiter.try_acquire(1) else { unreachable!() };
+/// assert!(retry_after.as_secs_f64() <= 1.0);
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
+pub struct RateLimiter<C: Clock = TokioClock> {
+    leases: Leases,
+    slow: Slow,
+    grid: Grid,
+    burst: u64,
+    max_waiters: usize,
+    clock: C,
+    /// Zero on the limiter's own axis of nanoseconds.
+    origin: C::Instant,
+}
+
+/// What slow calls write, on cache lines of its own, since fast calls read its neighbours.
+#[repr(align(128))]
+struct Slow {
+    /// The tick before which not one token can be had; zero when that is not known. Written under the lock.
+    gate: AtomicU64,
+    core: Mutex<Core>,
+}
+
+impl RateLimiter {
+    /// Options for a new limiter. Only [`rate`](Builder::rate) is required.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl<C: Clock> RateLimiter<C> {
+    fn new(bucket: Bucket, max_waiters: usize, lease_nanos: u64, clock: C) -> Self {
+        let leases = Leases::new(lease_nanos > 0);
+        let ledger = Ledger::new(leases.len(), lease_nanos);
+        Self {
+            grid: bucket.grid,
+            burst: bucket.burst(),
+            slow: Slow { gate: AtomicU64::new(0), core: Mutex::new(Core::new(bucket, ledger)) },
+            origin: clock.now(),
+            leases,
+            max_waiters,
+            clock,
+        }
+    }
+
+    /// Takes `n` tokens now, or none. Never waits and never overtakes those who do. `n == 0` always passes.
+    ///
+    /// Costs one atomic operation from a lease, a lock and a clock read without, a clock read when refused. Allocates
+    /// only if it finds that waiters are due and wakes them.
+    ///
+    /// # Errors
+    /// [`Refused::Later`] with the wait it would take; [`Refused::ExceedsBurst`] if no wait would do.
+    #[inline]
+    pub fn try_acquire(&self, n: u64) -> Result<(), Refused> {
+        self.try_acquire_at(self.leases.home(), n)
+    }
+
+    #[inline]
+    fn try_acquire_at(&self, home: usize, n: u64) -> Result<(), Refused> {
+        if self.leases.spend(home, n) {
+            return Ok(());
+        }
+        self.try_acquire_slowly(home, n)
+    }
+
+    #[inline(never)]
+    fn try_acquire_slowly(&self, home: usize, n: u64) -> Result<(), Refused> {
+        self.check_burst(n)?;
+        self.check_gate(n)?;
+        self.pass(home, |core| self.take(core, home, n))
+    }
+
+    /// Tokens that could be taken at once now; zero while anyone waits.
+    pub fn available(&self) -> u64 {
+        self.pass(self.leases.home(), |core| {
+            self.settle_all(core);
+            if core.queue.is_empty() { core.bucket.open(core.now) } else { 0 }
+        })
+    }
+
+    /// How many callers wait.
+    pub fn waiters(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    fn check_burst(&self, n: u64) -> Result<(), Refused> {
+        if n > self.burst {
+            return Err(Refused::ExceedsBurst { asked: n, burst: self.burst });
+        }
+        Ok(())
+    }
+
+    /// Refuses without the lock while not even one token can be open.
+    fn check_gate(&self, n: u64) -> Result<(), Refused> {
+        // Acquire, with the Release store in `pass`: the clock is read after the gate. It was shut when it was loaded, and
+        // if its time has not come by the later clock read, it had not come then.
+        let gate = self.slow.gate.load(Acquire);
+        if gate == 0 {
+            return Ok(());
+        }
+        let nanos = self.nanos();
+        if gate <= self.grid.floor(nanos) {
+            return Ok(());
+        }
+        let ready = gate.saturating_add(self.grid.cost(n.saturating_sub(1)));
+        Err(later(self.grid.nanos_at(ready), nanos))
+    }
+
+    /// Takes `n` tokens in a pass, from the leases of others if need be.
+    fn take(&self, core: &mut Core, home: usize, n: u64) -> Result<(), Refused> {
+        if core.take(n) {
+            core.lease(&self.leases, home, n);
+            return Ok(());
+        }
+        self.settle_all(core);
+        if core.take(n) {
+            return Ok(());
+        }
+        Err(later(core.ready_at(n), core.nanos))
+    }
+
+    fn settle_all(&self, core: &mut Core) {
+        if core.ledger.any_outstanding() {
+            core.settle(&self.leases, 0..self.leases.len(), || self.nanos());
+        }
+    }
+
+    /// One pass through the core (see `core`) for a caller at `home`.
+    fn pass<R>(&self, home: usize, verb: impl FnOnce(&mut Core) -> R) -> R {
+        let mut woken = Vec::new();
+        let mut core = self.lock();
+        let before = core.alarm();
+        core.settle(&self.leases, home..home + 1, || self.nanos());
+        core.serve(&mut woken);
+        let result = verb(&mut core);
+        if core.alarm() != before {
+            woken.extend(core.queue.rouse_head());
+        }
+        // Release: the partner is the load in `check_gate`.
+        self.slow.gate.store(core.gate(), Release);
+        drop(core);
+        // After the lock is let go: a waker is foreign code and may call us.
+        for waker in woken {
+            waker.wake();
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // Only the clock and the cloning of a waker are foreign code under the lock, and a pass that one of them
+        // ends early leaves promises, never spent tokens, behind.
+        self.slow.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn nanos(&self) -> u64 {
+        self.nanos_of(self.clock.now())
+    }
+
+    fn nanos_of(&self, at: C::Instant) -> u64 {
+        if at > self.origin { saturating_nanos(at - self.origin) } else { 0 }
+    }
+}
+
+fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
+    let wait = ready_nanos.saturating_sub(now_nanos);
+    Refused::Later { retry_after: Duration::from_nanos(wait) }
+}
+
+impl<C: Clock> fmt::Debug for RateLimiter<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("burst", &self.burst)
+            .field("available", &self.available())
+            .field("waiters", &self.waiters())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! What is left when a retry gives up.
+
+use std::{error::Error, fmt, time::Duration};
+
+/// Why no further attempt was made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// All attempts were used; the last one failed.
+    Exhausted,
+    /// The time in all was used, or the next wait would not have fitted into it.
+    Deadline,
+    /// The error was classified as final.
+    Stopped,
+    /// All attempts were used; the last one was cut by its time-out.
+    TimedOut,
+    /// The budget had no retry left.
+    BudgetSpent,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exhausted => "attempts exhausted",
+            Self::Deadline => "out of time",
+            Self::Stopped => "final error",
+            Self::TimedOut => "last attempt timed out",
+            Self::BudgetSpent => "retry budget spent",
+        })
+    }
+}
+
+/// The operation failed, and will not be tried again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RetryError<E> {
+    /// The last error seen; `None` if every attempt was cut by a time limit.
+    pub last: Option<E>,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// Time since the first attempt began; under a policy without time limits since it failed, for no clock is read
+    /// before that.
+    pub elapsed: Duration,
+    /// Why it ended.
+    pub reason: Reason,
+}
+
+impl<E: fmt::Display> fmt::Display for RetryError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { last, attempts, elapsed, reason } = self;
+        write!(f, "gave up after {attempts} attempts and {elapsed:?}, {reason}")?;
+        last.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
+    }
+}
+
+impl<E: Error + 'static> Error for RetryError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.last.as_ref().map(|error| error as _)
+    }
+}

@@ -1,0 +1,118 @@
+//! Real threads on the real clock: the bound holds in every window, and cancelled waiters lose nothing.
+//!
+//! An admission happens somewhere between the time before the call and the time after it. So the admissions that lie
+//! wholly within a window, by their outer times, are some of those in it, and may not be more than its bound.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tidemill_resilience::{Rate, RateLimiter};
+use tokio::{runtime, time::timeout};
+
+const THREADS: u64 = 4;
+const RUN: Duration = Duration::from_millis(60);
+
+/// Windows checked per run, spread over all starts.
+const WINDOWS: usize = 100;
+
+#[derive(Clone, Copy)]
+struct Admission {
+    before: Duration,
+    after: Duration,
+    tokens: u64,
+}
+
+/// Runs `work` on every thread until the time is over and returns what was admitted.
+fn hammer(work: impl Fn(u64, Instant) -> Vec<Admission> + Sync) -> Vec<Admission> {
+    let (epoch, start) = (Instant::now(), Barrier::new(THREADS as usize));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|seed| {
+                let (work, start) = (&work, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    work(seed, epoch)
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn check_bound(mut admissions: Vec<Admission>, per_second: u64, burst: u64) {
+    admissions.sort_by_key(|admission| admission.after);
+    assert!(admissions.iter().map(|admission| admission.tokens).sum::<u64>() > burst, "the run refilled the bucket");
+    let step = admissions.len().div_ceil(WINDOWS);
+    for from in admissions.iter().step_by(step).map(|admission| admission.before) {
+        let mut sum = 0u128;
+        for admission in admissions.iter().filter(|admission| admission.before >= from) {
+            sum += u128::from(admission.tokens);
+            let window = (admission.after - from).as_nanos();
+            let bound = u128::from(burst) * 1_000_000_000 + u128::from(per_second) * window;
+            assert!(sum * 1_000_000_000 <= bound, "{sum} tokens in {window} ns from {from:?}");
+        }
+    }
+}
+
+/// better-bucket 1.0, golang/go#71360: over the bound under contention. From scarce to plenty, so that refusals, single
+/// taking and leases all meet.
+#[test]
+fn the_bound_holds_under_contention() {
+    for (per_second, burst) in [(100_000, 64), (3_000_000, 1_000), (50_000_000, 20_000)] {
+        let limiter = RateLimiter::builder().rate(Rate::per_second(per_second)).burst(burst).build().unwrap();
+        let admissions = hammer(|seed, epoch| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut admitted = vec![];
+            while epoch.elapsed() < RUN {
+                let tokens = if random.u8(..) < 250 { 1 } else { random.u64(1..=burst / 8) };
+                let before = epoch.elapsed();
+                if limiter.try_acquire(tokens).is_ok() {
+                    admitted.push(Admission { before, after: epoch.elapsed(), tokens });
+                }
+            }
+            admitted
+        });
+        check_bound(admissions, per_second, burst);
+    }
+}
+
+/// leaky-bucket#39, mobc#63: threads that wait, give up at random and try in between neither pass the bound nor wedge it.
+#[test]
+fn cancelled_waiters_neither_mint_nor_lose() {
+    const PER_SECOND: u64 = 100_000;
+    const BURST: u64 = 50;
+    let limiter = RateLimiter::builder().rate(Rate::per_second(PER_SECOND)).burst(BURST).build().unwrap();
+    let admissions = hammer(|seed, epoch| {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut admitted = vec![];
+        runtime.block_on(async {
+            while epoch.elapsed() < RUN {
+                let tokens = random.u64(1..=BURST);
+                let patience = Duration::from_micros(random.u64(0..3_000));
+                let before = epoch.elapsed();
+                let allowed = match random.u8(0..3) {
+                    0 => limiter.try_acquire(tokens).is_ok(),
+                    1 => limiter.acquire_within(tokens, patience).await.is_ok(),
+                    _ => timeout(patience, limiter.acquire(tokens)).await.is_ok(),
+                };
+                if allowed {
+                    admitted.push(Admission { before, after: epoch.elapsed(), tokens });
+                }
+            }
+        });
+        admitted
+    });
+    check_bound(admissions, PER_SECOND, BURST);
+    assert_eq!(limiter.waiters(), 0);
+    limiter.available(); // settles what is leased
+    let full = Instant::now() + Duration::from_micros(10 * BURST);
+    while limiter.available() < BURST {
+        assert!(Instant::now() < full + Duration::from_secs(5), "tokens were lost: {limiter:?}");
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,53 @@
+//! What the calling thread is: a machine of a runtime, a thread inside a runtime's `block_on`, or neither.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+
+use crate::machine::Local;
+use crate::runtime::Handle;
+
+thread_local! {
+    static MACHINE: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+/// Runs `f` with `local` as this thread's machine.
+pub(crate) fn with_machine<T>(local: &Local, f: impl FnOnce() -> T) -> T {
+    struct Reset(*const Local);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            MACHINE.set(self.0);
+        }
+    }
+    let _reset = Reset(MACHINE.replace(local));
+    f()
+}
+
+/// Gives `f` this thread's machine, if it is one.
+pub(crate) fn machine<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
+    // `try_with`: a task may be woken by a destructor at the thread's end.
+    let local = MACHINE.try_with(Cell::get).unwrap_or(ptr::null());
+    // SAFETY: `with_machine` borrows the machine for as long as the pointer is set, and on this thread only.
+    f(unsafe { local.as_ref() })
+}
+
+/// The runtime of this thread.
+pub(crate) fn handle() -> Option<Handle> {
+    machine(|local| local.map(|local| Handle::new(local.owner.clone())))
+        .or_else(|| HANDLE.try_with(|handle| handle.borrow().clone()).ok().flatten())
+}
+
+/// Makes `handle` the runtime of this thread for as long as the guard lives.
+pub(crate) fn enter(handle: Handle) -> Entered {
+    Entered(HANDLE.replace(Some(handle)))
+}
+
+/// Puts the runtime before back.
+#[derive(Debug)]
+pub(crate) struct Entered(Option<Handle>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let _ = HANDLE.try_with(|handle| handle.replace(self.0.take()));
+    }
+}

@@ -1,0 +1,40 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(tidemill_loom))]
+mod cpu_clock;
+#[cfg(not(tidemill_loom))]
+mod current;
+#[cfg(not(tidemill_loom))]
+mod drive;
+#[cfg(not(tidemill_loom))]
+mod limits;
+#[cfg(not(tidemill_loom))]
+mod machine;
+#[cfg(not(tidemill_loom))]
+mod monitor;
+#[cfg(not(tidemill_loom))]
+mod reactor;
+#[cfg_attr(tidemill_loom, expect(dead_code, reason = "the models use a part of it"))]
+mod roster;
+#[cfg(not(tidemill_loom))]
+mod runtime;
+mod sync;
+#[cfg(not(tidemill_loom))]
+mod task;
+#[cfg(not(tidemill_loom))]
+mod yield_now;
+
+/// Under loom only the files that are modelled are compiled.
+#[cfg(tidemill_loom)]
+mod task {
+    mod state;
+}
+
+#[cfg(not(tidemill_loom))]
+pub use machine::blocking;
+#[cfg(not(tidemill_loom))]
+pub use runtime::{Builder, Handle, Metrics, Procs, Runtime, block_on, spawn};
+#[cfg(not(tidemill_loom))]
+pub use task::{JoinError, JoinHandle};
+#[cfg(not(tidemill_loom))]
+pub use yield_now::yield_now;

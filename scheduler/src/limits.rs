@@ -1,0 +1,60 @@
+//! Every number of the scheduler: its name, its reason, its source.
+
+use std::time::Duration;
+
+/// A pick out of this many takes from the injector first, so that a flood of local work cannot starve what came from
+/// outside. 61 is Go's choice: prime, so that it does not beat with periodic loads.
+pub(crate) const INJECTOR_INTERVAL: u32 = 61;
+
+/// A busy machine turns the reactor if nobody did for this long. An `epoll_wait` that returns at once costs about
+/// 0.5 us with tokio's bookkeeping, so the turns of a busy machine stay near half a per cent of its time, and a
+/// socket of a busy runtime waits this much longer than it had to.
+pub(crate) const TURN_GAP: Duration = Duration::from_micros(100);
+
+/// This many `runnext` picks in a row at the most, while others wait in the same queue. Three is tokio's bound: enough
+/// for a request and its answer, too few for a ping-pong pair to hold the queue up.
+pub(crate) const RUNNEXT_CHAIN: u32 = 3;
+
+/// Passes over all peers before a searcher gives up. Go makes four; `runnext` is stolen in the last one only.
+pub(crate) const STEAL_PASSES: u32 = 4;
+
+/// Spin hints between two passes: a hint takes 10 to 50 ns, so that a search lasts as long as a few short polls, and
+/// not as long as a wake-up.
+pub(crate) const STEAL_PAUSE: u32 = 16;
+
+/// Tasks moved from the injector to the own queue in one go.
+pub(crate) const INJECTOR_BATCH: usize = 32;
+
+/// Threads a runtime may have, reactor drivers and blocked ones included. tokio's blocking pool has the same bound.
+pub(crate) const MAX_THREADS: usize = 512;
+
+/// A machine without work for this long ends. tokio's blocking threads use the same figure.
+pub(crate) const THREAD_IDLE: Duration = Duration::from_secs(10);
+
+/// The monitor's shortest nap: Go's 20 us (which the timer slack of Linux stretches to about 75 us).
+pub(crate) const MONITOR_NAP_MIN: Duration = Duration::from_micros(20);
+
+/// The monitor's longest nap while anything runs. Go uses 10 ms; a poll that blocks without saying so is noticed after
+/// one or two of these, and a thousand wake-ups a second cost 0.3 % of one CPU.
+pub(crate) const MONITOR_NAP_MAX: Duration = Duration::from_millis(1);
+
+/// Naps without a finding before the nap doubles: Go's 50.
+pub(crate) const MONITOR_QUIET_NAPS: u32 = 50;
+
+/// The runtime was idle for this many of the longest naps: the monitor sleeps until the next machine gets a permit.
+pub(crate) const MONITOR_IDLE_NAPS: u32 = 10;
+
+/// An unmarked poll whose thread used no CPU for this long is blocked in the kernel and loses its permit.
+pub(crate) const BLOCKED_AFTER: Duration = Duration::from_millis(1);
+
+/// A poll that still runs after this long loses its permit if other work waits: Go's time slice.
+pub(crate) const SLICE: Duration = Duration::from_millis(10);
+
+/// Nobody turned the reactor for this long: the monitor sees to it. Go's netpoll figure.
+pub(crate) const DRIVER_GAP: Duration = Duration::from_millis(10);
+
+/// How long dropping a runtime waits for its threads before it leaves them behind.
+pub(crate) const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Shards of the registry of live tasks. A power of two; 64 locks of which two threads rarely want the same one.
+pub(crate) const REGISTRY_SHARDS: usize = 64;

@@ -1,0 +1,229 @@
+//! M: a machine, which is a thread of the runtime with its own run queue.
+//!
+//! This file holds the part of a machine that others see: its tick, its permit, the stealing end of its queue. What
+//! only its own thread touches is in `local.rs`.
+//!
+//! # The permit moves, the queue stays
+//!
+//! A machine polls tasks while it holds a permit. If a poll gets stuck, the monitor takes the permit away with one
+//! compare-and-swap on the machine's `permit` word and gives it to another machine. The stuck machine keeps its queue;
+//! the monitor moves what lies in it to the injector. So taking a permit away needs nothing of the stuck thread, and
+//! the fast path of a poll is two plain stores (`tick` odd, `tick` even) and one plain load (`permit`): no
+//! read-modify-write, no fence, no clock.
+//!
+//! What the stuck poll pushes afterwards goes to the injector, as soon as its thread sees that the permit is gone; a
+//! push that raced with the retake lies in the old queue until the monitor's next look at it. A permit that is retaken
+//! from a poll that was just ending costs one extra running thread for one poll, and nothing else.
+//!
+//! Rejected: a compare-and-swap at the end of each poll (5 to 9 ns each), and a membarrier by the monitor (1.5 to
+//! 29 us against a running thread of a virtual machine); both also leave two threads pushing to one queue.
+
+mod blocking;
+mod find;
+mod local;
+mod runnext;
+mod worker;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::Duration;
+
+use crossbeam_deque::{Stealer, Worker};
+
+use crate::cpu_clock::CpuClock;
+use crate::roster::{MachineId, Permit};
+use crate::sync::lock;
+use crate::task::Task;
+
+pub use blocking::blocking;
+pub(crate) use local::{Local, Route};
+pub(crate) use runnext::RunNext;
+pub(crate) use worker::start;
+
+/// "No permit" in `Machine::permit` and `Machine::handed`, "no machine" in the table of holders.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// In `Machine::handed`: the machine is woken as a searcher.
+const SEARCHER: u32 = 1 << 31;
+
+/// A machine as seen by others. Three cache lines: the owner's, the thieves', the sleepers'.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Machine {
+    pub(crate) id: MachineId,
+    /// Odd inside a poll; two steps per poll. Written by the owner alone, so a load and a store.
+    tick: AtomicU32,
+    /// Odd inside a blocking region; two steps per region. Written by the owner alone.
+    region: AtomicU32,
+    /// The permit it holds, or `NONE`. The owner and the monitor compete for taking it out.
+    permit: AtomicU32,
+    pub(crate) counters: Counters,
+    pub(crate) thieves: Thieves,
+    sleep: Sleep,
+}
+
+/// What thieves look at.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Thieves {
+    pub(crate) next: RunNext,
+    pub(crate) queue: Stealer<Task>,
+}
+
+/// What wakers look at.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Sleep {
+    /// The permit handed over by whoever woke this machine, with `SEARCHER`, or `NONE`.
+    handed: AtomicU32,
+    thread: Mutex<Option<Thread>>,
+    clock: Mutex<Option<CpuClock>>,
+    /// The owning end of the queue, while no thread has this machine.
+    queue: Mutex<Option<Worker<Task>>>,
+}
+
+/// Counted by the owner alone with a load and a store each; read by anybody.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) parks: AtomicU64,
+    pub(crate) searches: AtomicU64,
+    pub(crate) steals: AtomicU64,
+    pub(crate) turns: AtomicU64,
+}
+
+/// Adds one to a counter that only the calling thread writes.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// What the monitor sees of a machine that may be stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Activity {
+    pub(crate) tick: u32,
+    pub(crate) region: u32,
+}
+
+impl Activity {
+    pub(crate) fn in_poll(self) -> bool {
+        self.tick % 2 == 1
+    }
+
+    pub(crate) fn in_region(self) -> bool {
+        self.region % 2 == 1
+    }
+}
+
+impl Machine {
+    pub(crate) fn new(id: MachineId) -> Self {
+        let queue = Worker::new_fifo();
+        Self {
+            id,
+            tick: AtomicU32::new(0),
+            region: AtomicU32::new(0),
+            permit: AtomicU32::new(NONE),
+            counters: Counters::default(),
+            thieves: Thieves { next: RunNext::default(), queue: queue.stealer() },
+            sleep: Sleep {
+                handed: AtomicU32::new(NONE),
+                thread: Mutex::new(None),
+                clock: Mutex::new(None),
+                queue: Mutex::new(Some(queue)),
+            },
+        }
+    }
+
+    /// The calling thread becomes this machine and gets the queue's owning end.
+    pub(crate) fn occupy(&self) -> Option<Worker<Task>> {
+        *lock(&self.sleep.thread) = Some(std::thread::current());
+        *lock(&self.sleep.clock) = CpuClock::of_this_thread();
+        lock(&self.sleep.queue).take()
+    }
+
+    /// CPU time that this machine's thread has used.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        lock(&self.sleep.clock).as_ref()?.read()
+    }
+
+    /// The reverse, at the thread's end.
+    pub(crate) fn vacate(&self, queue: Worker<Task>) {
+        *lock(&self.sleep.queue) = Some(queue);
+        *lock(&self.sleep.thread) = None;
+        *lock(&self.sleep.clock) = None;
+    }
+
+    /// Relaxed: the permit carries no data; losing it late is harmless (see the head of the file).
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        some(self.permit.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_permit(&self, permit: Permit) {
+        self.permit.store(permit, Ordering::Relaxed);
+    }
+
+    /// Takes the permit out, by its owner. Read-modify-write: it competes with `retake`, and one of them gets it.
+    pub(crate) fn give_up_permit(&self) -> Option<Permit> {
+        some(self.permit.swap(NONE, Ordering::Relaxed))
+    }
+
+    /// Takes the permit out, by the monitor.
+    pub(crate) fn retake(&self, permit: Permit) -> bool {
+        self.permit.compare_exchange(permit, NONE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// A glance for the monitor. Relaxed: it is compared with another glance a nap later, nothing is read through it.
+    pub(crate) fn activity(&self) -> Activity {
+        Activity { tick: self.tick.load(Ordering::Relaxed), region: self.region.load(Ordering::Relaxed) }
+    }
+
+    /// Polls begun so far, modulo 2^31.
+    pub(crate) fn polls(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed).div_ceil(2)
+    }
+
+    /// Hands a permit to this machine and wakes its thread. Release: what the giver did comes before what the woken
+    /// machine does; it pairs with the swap in `take_handed`.
+    pub(crate) fn hand(&self, permit: Permit, searcher: bool) {
+        let flag = if searcher { SEARCHER } else { 0 };
+        self.sleep.handed.store(permit | flag, Ordering::Release);
+        self.unpark();
+    }
+
+    pub(crate) fn unpark(&self) {
+        // Cloned, so that the futex call is not made under the lock.
+        let thread = lock(&self.sleep.thread).clone();
+        if let Some(thread) = thread {
+            thread.unpark();
+        }
+    }
+
+    /// A permit that was handed over, and whether the machine is to search.
+    pub(crate) fn take_handed(&self) -> Option<(Permit, bool)> {
+        if self.sleep.handed.load(Ordering::Relaxed) == NONE {
+            return None;
+        }
+        let handed = self.sleep.handed.swap(NONE, Ordering::Acquire);
+        Some((handed & !SEARCHER, handed & SEARCHER != 0))
+    }
+
+    /// Is there something to steal? `runnext` does not count: its owner is about to run it.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.thieves.queue.is_empty()
+    }
+
+    fn step(&self, word: &AtomicU32) {
+        word.store(word.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn step_tick(&self) {
+        self.step(&self.tick);
+    }
+
+    pub(crate) fn step_region(&self) {
+        self.step(&self.region);
+    }
+}
+
+fn some(word: u32) -> Option<u32> {
+    (word != NONE).then_some(word)
+}

@@ -1,0 +1,230 @@
+//! The life of a machine's thread: find a task, poll it; nothing to find, rest.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use super::local::Turning;
+use super::{Local, Machine, count};
+use crate::current;
+use crate::limits::{INJECTOR_INTERVAL, THREAD_IDLE};
+use crate::roster::{Leave, MachineId, Permit, Role};
+use crate::runtime::{Owner, Shared};
+use crate::task::Task;
+
+/// Starts a thread for machine `id`, which begins with `permit`, as a searcher.
+///
+/// # Errors
+/// The system's, if it has no thread to give.
+pub(crate) fn start(shared: &Arc<Shared>, id: MachineId, permit: Permit) -> io::Result<()> {
+    let machine = shared.machine(id);
+    let owner = Owner::new(Arc::clone(shared));
+    shared.threads.started();
+    let spawned = thread::Builder::new().name(shared.options.thread_name.clone()).spawn(move || {
+        let exit = Exit(Arc::clone(owner.shared()), id);
+        run(machine, owner, permit);
+        drop(exit);
+    });
+    if spawned.is_err() {
+        shared.threads.ended();
+    }
+    spawned.map(drop)
+}
+
+/// Reports the end of a machine's thread, also if it unwinds.
+struct Exit(Arc<Shared>, MachineId);
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        self.0.roster.ended(self.1);
+        self.0.threads.ended();
+    }
+}
+
+fn run(machine: Arc<Machine>, owner: Owner, permit: Permit) {
+    let shared = Arc::clone(owner.shared());
+    let _reactor = shared.reactor.enter();
+    let queue = machine.occupy().expect("a machine's index is used by one thread at a time");
+    let local = Local::new(machine, owner, queue);
+    local.gain(permit);
+    local.searching.set(true);
+    current::with_machine(&local, || local.work());
+    local.leave();
+}
+
+impl Local {
+    /// Until the runtime stops, or the machine has had nothing to do for long.
+    fn work(&self) {
+        loop {
+            let task = if self.has_permit() { self.find(self.look_around()) } else { None };
+            match task {
+                Some(task) => self.poll(task),
+                None if self.rest() => {}
+                None => return,
+            }
+        }
+    }
+
+    fn has_permit(&self) -> bool {
+        self.machine.permit().is_some()
+    }
+
+    /// Polls a task once. Two stores beside what the task itself costs.
+    fn poll(&self, task: Task) {
+        if self.searching.take() && self.shared().roster.found() {
+            self.shared().notify();
+        }
+        self.machine.step_tick();
+        task.run();
+        self.machine.step_tick();
+    }
+
+    /// Every 61st pick: lets a machine that waits for a permit have this one's, gives the reactor a turn if it is due,
+    /// and says that the injector goes first.
+    fn look_around(&self) -> bool {
+        let left = self.countdown.get() - 1;
+        if left != 0 {
+            self.countdown.set(left);
+            return false;
+        }
+        self.countdown.set(INJECTOR_INTERVAL);
+        if self.shared().roster.anyone_waits() {
+            self.pass_permit_on();
+        }
+        self.brief_turn();
+        true
+    }
+
+    /// Gives the permit to the first machine that waits, and waits behind it.
+    pub(super) fn pass_permit_on(&self) {
+        let shared = self.shared();
+        let Some(permit) = shared.give_up(&self.machine) else { return };
+        match shared.roster.next_waiting(permit) {
+            Some(wakeup) => {
+                shared.deliver(wakeup);
+                self.await_permit();
+            }
+            None => self.gain(permit),
+        }
+    }
+
+    /// A zero-timeout turn of the reactor, if nobody drives it and the last one is long ago.
+    fn brief_turn(&self) {
+        let reactor = &self.shared().reactor;
+        if !reactor.is_due() {
+            return;
+        }
+        self.turning.set(Turning::Brief);
+        reactor.turn();
+        self.turning.set(Turning::No);
+        count(&self.machine.counters.turns);
+        self.share();
+    }
+
+    /// Wakes a machine if there is more in the queue than this one takes next.
+    fn share(&self) {
+        if self.queue.len() > 1 {
+            self.shared().notify();
+        }
+    }
+
+    /// Nothing to do, or no permit to do it with. `true`: look again. `false`: the thread ends.
+    fn rest(&self) -> bool {
+        let shared = self.shared();
+        if self.searching.take() {
+            shared.roster.give_up();
+        }
+        let permit = shared.give_up(&self.machine);
+        if permit.is_none() {
+            self.flush();
+        }
+        let (role, wakeup) = shared.roster.rest(self.machine.id, permit);
+        if let Some(wakeup) = wakeup {
+            shared.deliver(wakeup);
+        }
+        if shared.has_work() && self.resume(shared.roster.leave_for_work(self.machine.id)) {
+            return true;
+        }
+        match role {
+            None => false,
+            Some(Role::Driver) => self.drive(),
+            Some(Role::Parked) => self.park(),
+        }
+    }
+
+    /// Goes on with the permit that an attempt to leave the rest gave, if it did.
+    fn resume(&self, leave: Leave) -> bool {
+        match leave {
+            Leave::Permit(permit) => self.gain(permit),
+            Leave::Handed => return self.await_handed(),
+            Leave::Without => return false,
+        }
+        true
+    }
+
+    /// Inside the reactor until something is ready, or somebody has work for this machine.
+    fn drive(&self) -> bool {
+        let shared = self.shared();
+        self.turning.set(Turning::Drive);
+        shared.reactor.drive();
+        self.turning.set(Turning::No);
+        count(&self.machine.counters.turns);
+        if self.resume(shared.roster.leave_reactor(self.machine.id)) {
+            self.share();
+        }
+        // Without a permit all of them are in use; what the reactor brought goes to those who have them.
+        !shared.is_stopping()
+    }
+
+    /// On the own futex until somebody hands a permit over.
+    fn park(&self) -> bool {
+        count(&self.machine.counters.parks);
+        let shared = self.shared();
+        loop {
+            if let Some((permit, searching)) = self.machine.take_handed() {
+                return self.take_over(permit, searching);
+            }
+            if shared.is_stopping() {
+                return false;
+            }
+            let since = std::time::Instant::now();
+            thread::park_timeout(THREAD_IDLE);
+            if since.elapsed() >= THREAD_IDLE && shared.roster.retire_parked(self.machine.id) {
+                return false;
+            }
+        }
+    }
+
+    /// A permit is on its way to this machine. `false`: the runtime stops first.
+    pub(super) fn await_handed(&self) -> bool {
+        loop {
+            if let Some((permit, searching)) = self.machine.take_handed() {
+                return self.take_over(permit, searching);
+            }
+            if self.shared().is_stopping() {
+                return false;
+            }
+            thread::park();
+        }
+    }
+
+    fn take_over(&self, permit: Permit, searching: bool) -> bool {
+        self.gain(permit);
+        self.searching.set(searching);
+        true
+    }
+
+    /// The thread ends: what is left goes to the injector (or, after the end of the runtime, away).
+    fn leave(self) {
+        if self.searching.take() {
+            self.shared().roster.give_up();
+        }
+        if let Some(permit) = self.shared().give_up(&self.machine) {
+            // Only a stopping runtime ends a machine that has a permit.
+            let _ = self.shared().roster.next_waiting(permit);
+        }
+        self.flush();
+        let Self { machine, queue, .. } = self;
+        machine.vacate(queue);
+    }
+}

@@ -1,0 +1,201 @@
+//! The monitor (Go's sysmon): a thread without a permit that looks after the others.
+//!
+//! Each round, between naps of 20 us to 1 ms, it
+//! 1. sees to the reactor, if nobody was inside for 10 ms;
+//! 2. wakes a machine, if a permit is idle while tasks lie in a queue;
+//! 3. takes the permit from every machine that is stuck in a poll, if other work waits.
+//!
+//! A machine is stuck if two rounds see it in the same poll and
+//! - it is in a region marked by [`blocking`](crate::blocking): at once;
+//! - its thread has used no CPU for a millisecond: it is *blocked* in the kernel;
+//! - the poll has lasted for a slice (10 ms): it is *burning*.
+//!
+//! The nap starts at 20 us and doubles after 50 rounds without a finding. When every permit has been idle for a while,
+//! and a driver is in the reactor, the monitor sleeps until a permit is taken.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::limits::{
+    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS,
+};
+use crate::machine::{Activity, Machine};
+use crate::roster::{MachineId, Permit};
+use crate::runtime::Shared;
+
+/// Why a permit was retaken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// In a marked region.
+    Marked,
+    /// In the kernel, unmarked.
+    Blocked,
+    /// On the CPU, past its slice.
+    Burning,
+}
+
+/// A machine that was seen in a poll.
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    machine: MachineId,
+    activity: Activity,
+    since: Instant,
+    /// When its CPU clock was read first, and what it said.
+    cpu: Option<(Instant, Duration)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    shared: Arc<Shared>,
+    /// The last sighting for each permit.
+    sightings: Vec<Option<Sighting>>,
+    /// Machines whose permit was retaken, with the poll it was retaken from.
+    stranded: Vec<(MachineId, Activity)>,
+    nap: Duration,
+    quiet: u32,
+    idle: u32,
+}
+
+/// Starts the monitor of a runtime.
+pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<thread::Thread> {
+    let mut monitor = Monitor::new(Arc::clone(shared));
+    let name = format!("{}-monitor", shared.options.thread_name);
+    let thread = thread::Builder::new().name(name).spawn(move || monitor.run())?;
+    Ok(thread.thread().clone())
+}
+
+impl Monitor {
+    fn new(shared: Arc<Shared>) -> Self {
+        let sightings = vec![None; shared.roster.procs()];
+        Self { shared, sightings, stranded: Vec::new(), nap: MONITOR_NAP_MIN, quiet: 0, idle: 0 }
+    }
+
+    fn run(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _reactor = shared.reactor.enter();
+        while !shared.is_stopping() {
+            let found = self.round(Instant::now());
+            self.pace(found);
+            self.sleep();
+        }
+    }
+
+    /// One look at everything; whether there was something to do.
+    fn round(&mut self, now: Instant) -> bool {
+        let drove = self.see_to_the_reactor();
+        let woke = self.sweep();
+        self.empty_stranded();
+        let retook = self.retake_stuck(now);
+        drove | woke | retook
+    }
+
+    fn pace(&mut self, found: bool) {
+        self.quiet = if found { 0 } else { self.quiet + 1 };
+        self.nap = match self.quiet {
+            0 => MONITOR_NAP_MIN,
+            quiet if quiet > MONITOR_QUIET_NAPS => (self.nap * 2).min(MONITOR_NAP_MAX),
+            _ => self.nap,
+        };
+        let all_idle = self.shared.roster.idle() == self.sightings.len() && self.stranded.is_empty();
+        self.idle = if all_idle { self.idle + 1 } else { 0 };
+    }
+
+    fn sleep(&mut self) {
+        let roster = &self.shared.roster;
+        if self.idle < MONITOR_IDLE_NAPS || self.nap < MONITOR_NAP_MAX || !roster.monitor_may_sleep() {
+            return thread::park_timeout(self.nap);
+        }
+        while roster.monitor_asleep() && !self.shared.is_stopping() {
+            thread::park();
+        }
+        (self.idle, self.quiet, self.nap) = (0, 1, MONITOR_NAP_MIN);
+    }
+
+    /// Nobody was in the reactor for long: sends a machine if one is free, else goes itself.
+    fn see_to_the_reactor(&self) -> bool {
+        let Shared { reactor, roster, .. } = &*self.shared;
+        if reactor.is_busy() || reactor.since_turn_ns() < DRIVER_GAP.as_nanos() as u64 {
+            return false;
+        }
+        if roster.idle() == 0 || roster.has_driver() {
+            reactor.turn();
+            return false;
+        }
+        self.shared.wake_one()
+    }
+
+    /// An idle permit beside a task in a queue: wakes a machine. It catches what a fence-less push may have missed, and
+    /// the `runnext` of a machine that stays in its poll.
+    fn sweep(&self) -> bool {
+        let shared = &self.shared;
+        shared.roster.wants_wake() && (shared.has_work() || shared.has_next()) && shared.wake_one()
+    }
+
+    /// Moves what lies in the queues of machines without a permit to where it is found.
+    fn empty_stranded(&mut self) {
+        let shared = &self.shared;
+        self.stranded.retain(|&(id, activity)| {
+            let machine = shared.machine(id);
+            shared.salvage(&machine);
+            machine.permit().is_none() && machine.activity() == activity
+        });
+    }
+
+    fn retake_stuck(&mut self, now: Instant) -> bool {
+        let mut retook = false;
+        for permit in 0..self.sightings.len() {
+            retook |= self.judge(permit, now);
+        }
+        retook
+    }
+
+    /// Compares the holder of `permit` with the last sighting; retakes the permit if it is stuck and needed.
+    fn judge(&mut self, permit: usize, now: Instant) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let Some(machine) = shared.holder(permit) else {
+            self.sightings[permit] = None;
+            return false;
+        };
+        let Some(stuck) = self.look_at(permit, machine, now) else { return false };
+        if !shared.work_waits() || !machine.retake(permit as Permit) {
+            return false;
+        }
+        self.sightings[permit] = None;
+        self.stranded.push((machine.id, machine.activity()));
+        shared.retaken(machine, permit as Permit, stuck);
+        true
+    }
+
+    /// Is this machine stuck? Keeps the sighting for the next round.
+    fn look_at(&mut self, permit: usize, machine: &Machine, now: Instant) -> Option<Stuck> {
+        let activity = machine.activity();
+        let seen = &mut self.sightings[permit];
+        let same = seen.is_some_and(|s| s.machine == machine.id && s.activity == activity);
+        if !same {
+            // With long naps the clock is read at the first sighting, so that the second can judge by it.
+            let clock = activity.in_poll() && self.nap == MONITOR_NAP_MAX;
+            let cpu = if clock { machine.cpu_time().map(|t| (now, t)) } else { None };
+            let sighting = Sighting { machine: machine.id, activity, since: now, cpu };
+            *seen = activity.in_poll().then_some(sighting);
+            return None;
+        }
+        seen.as_mut()?.verdict(machine, now, self.shared.options.slice)
+    }
+}
+
+impl Sighting {
+    fn verdict(&mut self, machine: &Machine, now: Instant, slice: Duration) -> Option<Stuck> {
+        if self.activity.in_region() {
+            return Some(Stuck::Marked);
+        }
+        let used = machine.cpu_time();
+        let (at, before) = *self.cpu.get_or_insert((now, used?));
+        let (wall, cpu) = (now - at, used?.saturating_sub(before));
+        // A quarter: a thread that is only short of CPU time still gets some.
+        if wall >= BLOCKED_AFTER && cpu < wall / 4 {
+            return Some(Stuck::Blocked);
+        }
+        (now - self.since >= slice).then_some(Stuck::Burning)
+    }
+}

@@ -1,0 +1,147 @@
+//! I/O and timers: a tokio `current_thread` runtime, driven by whichever machine is idle.
+//!
+//! The idle machine calls `block_on` with a future that ends when something is ready. tokio runs the wakers of I/O and
+//! timers on that very thread, so what they wake lands in the driver's own queue and needs no wake-up of another
+//! thread. A busy runtime gives the reactor a brief turn now and then instead (`machine/worker.rs`), and the monitor
+//! sees to it if every machine is stuck.
+//!
+//! Rejected: a background thread that owns the reactor. Each event then costs two wake-ups across threads: 118 to
+//! 128 us per echo round trip on a quiet two-core virtual machine, against 5.
+//!
+//! tokio's own hand-over between several `block_on`s is not relied on: the roster names one driver, and `busy` keeps
+//! brief turns out while it drives.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::limits::TURN_GAP;
+use crate::sync::lock;
+
+#[derive(Debug)]
+pub(crate) struct Reactor {
+    /// None only while it is dropped.
+    tokio: Option<tokio::runtime::Runtime>,
+    /// Somebody is inside. A hint that keeps the others out; tokio's own lock makes it safe.
+    busy: AtomicBool,
+    /// The driver is to come out.
+    leave: AtomicBool,
+    /// The waker of the driver's future.
+    waker: Mutex<Option<Waker>>,
+    /// When somebody was inside last, in nanoseconds after `epoch`.
+    last_turn: AtomicU64,
+    turns: AtomicU64,
+    epoch: Instant,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<Self> {
+        // Tasks that libraries give to `tokio::spawn` run inside our turns; a small interval keeps a turn short.
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(16).build()?;
+        Ok(Self {
+            tokio: Some(tokio),
+            busy: AtomicBool::new(false),
+            leave: AtomicBool::new(false),
+            waker: Mutex::new(None),
+            last_turn: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            epoch: Instant::now(),
+        })
+    }
+
+    fn tokio(&self) -> &tokio::runtime::Runtime {
+        self.tokio.as_ref().expect("the reactor is taken out by its destructor alone")
+    }
+
+    /// Lets this thread register I/O and timers.
+    pub(crate) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.tokio().enter()
+    }
+
+    /// Blocks until [`end_drive`](Self::end_drive); the roster sees to it that one machine does.
+    pub(crate) fn drive(&self) {
+        self.busy.store(true, Ordering::Relaxed);
+        self.tokio().block_on(poll_fn(|context| self.poll_leave(context)));
+        self.came_out();
+    }
+
+    /// A turn that does not wait, unless somebody is inside.
+    pub(crate) fn turn(&self) {
+        if self.busy.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut polled = false;
+        self.tokio().block_on(poll_fn(|context| {
+            if std::mem::replace(&mut polled, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }));
+        self.came_out();
+    }
+
+    /// Is a brief turn worth its cost? Reads the clock unless somebody is inside.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.is_busy() && self.since_turn_ns() >= TURN_GAP.as_nanos() as u64
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Nanoseconds since somebody was inside last.
+    pub(crate) fn since_turn_ns(&self) -> u64 {
+        self.now().saturating_sub(self.last_turn.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Brings the driver out, from any thread; from its own, inside a turn, without a system call.
+    pub(crate) fn end_drive(&self) {
+        // Release, with the Acquire of `poll_leave`; if that poll has passed, its waker is in place and is woken here:
+        // both sides go through the mutex after the flag.
+        self.leave.store(true, Ordering::Release);
+        let waker = lock(&self.waker).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll_leave(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut waker = lock(&self.waker);
+        // Under the lock: a later `end_drive` finds this waker, an earlier one has set the flag.
+        if self.leave.swap(false, Ordering::Acquire) {
+            *waker = None;
+            return Poll::Ready(());
+        }
+        if !waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn came_out(&self) {
+        self.last_turn.store(self.now(), Ordering::Relaxed);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        self.busy.store(false, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        // In the background: the last owner may be a task on any thread, where waiting is not allowed.
+        if let Some(tokio) = self.tokio.take() {
+            tokio.shutdown_background();
+        }
+    }
+}

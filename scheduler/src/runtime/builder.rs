@@ -1,0 +1,164 @@
+//! The options of a runtime.
+
+use std::env;
+use std::io;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use tidemill_cgroup::Rounding;
+
+use super::Runtime;
+use crate::limits::{BLOCKED_AFTER, MAX_THREADS, SLICE};
+
+/// How many tasks run at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Procs {
+    /// As many as the process has CPUs: by the environment variable `TIDEMILL_PROCS` if it is set, else by affinity
+    /// and by the CPU quota at every level of the cgroup, rounded up.
+    #[default]
+    Auto,
+    /// This many; at least one.
+    Fixed(usize),
+}
+
+/// The options of a [`Runtime`], each with a default.
+///
+/// ```
+/// use tidemill_scheduler::{Procs, Runtime};
+///
+/// let rt = Runtime::builder().procs(Procs::Fixed(2)).max_threads(64).thread_name("worker").build()?;
+/// assert_eq!(rt.metrics().procs, 2);
+///
+/// let refused = Runtime::builder().procs(Procs::Fixed(0)).build().unwrap_err();
+/// assert_eq!(refused.to_string(), "procs is 0: at least one task has to run at a time");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    procs: Procs,
+    max_threads: usize,
+    thread_name: String,
+    slice: Duration,
+}
+
+/// Checked options.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) procs: usize,
+    pub(crate) max_threads: usize,
+    pub(crate) thread_name: String,
+    pub(crate) slice: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { procs: Procs::Auto, max_threads: MAX_THREADS, thread_name: "tidemill".to_owned(), slice: SLICE }
+    }
+}
+
+impl Builder {
+    /// How many tasks run at the same time. Default: [`Procs::Auto`].
+    pub fn procs(mut self, procs: Procs) -> Self {
+        self.procs = procs;
+        self
+    }
+
+    /// Threads at the most, blocked ones included. Past it, work waits for a thread to come back. Default: 512.
+    pub fn max_threads(mut self, threads: usize) -> Self {
+        self.max_threads = threads;
+        self
+    }
+
+    /// The name of the threads. Linux shows its first 15 bytes. Default: `tidemill`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    /// How long a poll may use its CPU while other work waits, before another thread takes its turn beside it.
+    /// Default: 10 ms. At least 1 ms.
+    pub fn slice(mut self, slice: Duration) -> Self {
+        self.slice = slice;
+        self
+    }
+
+    /// Builds the runtime: checks the options, starts the first thread and the monitor.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an option or `TIDEMILL_PROCS` out of range, naming it; else
+    /// the system's, if it refuses a thread or the reactor's file descriptors.
+    pub fn build(self) -> io::Result<Runtime> {
+        Runtime::start(self.checked(|name| env::var(name).ok()).map_err(invalid)?)
+    }
+
+    fn checked(self, env: impl Fn(&str) -> Option<String>) -> Result<Options, String> {
+        let procs = self.procs.resolve(env)?;
+        if self.max_threads < procs {
+            return Err(format!("max_threads is {}, fewer than the {procs} procs", self.max_threads));
+        }
+        if self.slice < BLOCKED_AFTER {
+            return Err(format!("slice is {:?}, shorter than {BLOCKED_AFTER:?}", self.slice));
+        }
+        if self.thread_name.contains('\0') {
+            return Err(format!("thread_name {:?} has a NUL in it", self.thread_name));
+        }
+        let Self { max_threads, thread_name, slice, .. } = self;
+        Ok(Options { procs, max_threads, thread_name, slice })
+    }
+}
+
+impl Procs {
+    fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<usize, String> {
+        match (self, env(PROCS_VARIABLE)) {
+            (Self::Fixed(0), _) => Err("procs is 0: at least one task has to run at a time".to_owned()),
+            (Self::Fixed(n), _) => Ok(n),
+            (Self::Auto, Some(text)) => parse(&text),
+            (Self::Auto, None) => Ok(cpus().get()),
+        }
+    }
+}
+
+const PROCS_VARIABLE: &str = "TIDEMILL_PROCS";
+
+fn parse(text: &str) -> Result<usize, String> {
+    let procs = text.trim().parse::<NonZeroUsize>();
+    procs.map(NonZeroUsize::get).map_err(|_| format!("{PROCS_VARIABLE} is {text:?}, not a whole number from 1"))
+}
+
+fn cpus() -> NonZeroUsize {
+    tidemill_cgroup::cpu_limit().procs(Rounding::Ceil, NonZeroUsize::MIN)
+}
+
+fn invalid(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_checked_and_the_fault_is_named() {
+        let builder = Builder::default;
+        let cases = [
+            (builder().procs(Procs::Fixed(0)), None, Err("procs is 0")),
+            (builder().procs(Procs::Fixed(3)), Some("7"), Ok(3)),
+            (builder(), Some("7"), Ok(7)),
+            (builder(), Some(" 2 "), Ok(2)),
+            (builder(), Some("0"), Err("TIDEMILL_PROCS is \"0\"")),
+            (builder(), Some("many"), Err("TIDEMILL_PROCS is \"many\"")),
+            (builder().procs(Procs::Fixed(4)).max_threads(3), None, Err("max_threads is 3, fewer than the 4 procs")),
+            (builder().procs(Procs::Fixed(1)).slice(Duration::ZERO), None, Err("slice is 0ns")),
+            (builder().procs(Procs::Fixed(1)).thread_name("a\0b"), None, Err("thread_name \"a\\0b\"")),
+        ];
+        for (builder, variable, expected) in cases {
+            let got = builder.clone().checked(|_| variable.map(str::to_owned)).map(|options| options.procs);
+            match (expected, got) {
+                (Ok(procs), Ok(got)) => assert_eq!(procs, got),
+                (Err(part), Err(text)) => assert!(text.contains(part), "{text:?} does not name {part:?}"),
+                (expected, got) => panic!("{builder:?} with {variable:?}: expected {expected:?}, got {got:?}"),
+            }
+        }
+    }
+}

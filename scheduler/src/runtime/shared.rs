@@ -1,0 +1,256 @@
+//! What all machines of a runtime share.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam_deque::{Injector, Steal};
+
+use super::Options;
+use crate::machine::{self, Machine, NONE};
+use crate::monitor::Stuck;
+use crate::reactor::Reactor;
+use crate::roster::{MachineId, Permit, Roster, Wakeup};
+use crate::sync::lock;
+use crate::task::{Registry, Task};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) roster: Roster,
+    pub(crate) reactor: Reactor,
+    /// Tasks made ready outside of the machines, or left by machines without a permit.
+    pub(crate) injector: Injector<Task>,
+    pub(crate) registry: Registry,
+    pub(crate) threads: Threads,
+    pub(crate) retakes: Retakes,
+    /// By index, made at first use and kept as long as the runtime.
+    machines: Box<[OnceLock<Arc<Machine>>]>,
+    /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
+    holders: Box<[AtomicU32]>,
+    stopping: AtomicBool,
+    /// For the threads that it starts.
+    me: Weak<Shared>,
+}
+
+/// Permits retaken, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Retakes {
+    pub(crate) marked: AtomicU64,
+    pub(crate) blocked: AtomicU64,
+    pub(crate) burning: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options) -> io::Result<Arc<Self>> {
+        let reactor = Reactor::new()?;
+        Ok(Arc::new_cyclic(|me| Self {
+            roster: Roster::new(options.procs, options.max_threads),
+            reactor,
+            injector: Injector::new(),
+            registry: Registry::new(),
+            threads: Threads::default(),
+            retakes: Retakes::default(),
+            machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
+            holders: (0..options.procs).map(|_| AtomicU32::new(NONE)).collect(),
+            stopping: AtomicBool::new(false),
+            me: Weak::clone(me),
+            options,
+        }))
+    }
+
+    pub(crate) fn machine(&self, id: MachineId) -> Arc<Machine> {
+        Arc::clone(self.machines[id as usize].get_or_init(|| Arc::new(Machine::new(id))))
+    }
+
+    /// All machines that were ever started.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.iter().filter_map(OnceLock::get).map(|machine| &**machine)
+    }
+
+    /// The machine that holds `permit`, as of late.
+    pub(crate) fn holder(&self, permit: usize) -> Option<&Machine> {
+        // Acquire: pairs with `hold`, so that the machine is there. What is read of the machine is atomic by itself.
+        let id = self.holders[permit].load(Ordering::Acquire);
+        if id == NONE { None } else { self.machines[id as usize].get().map(|machine| &**machine) }
+    }
+
+    /// `machine` has `permit` from now on.
+    pub(crate) fn hold(&self, permit: Permit, machine: &Machine) {
+        machine.set_permit(permit);
+        self.holders[permit as usize].store(machine.id, Ordering::Release);
+    }
+
+    /// Takes the permit from `machine`, by its own thread; none if the monitor was faster.
+    pub(crate) fn give_up(&self, machine: &Machine) -> Option<Permit> {
+        let permit = machine.give_up_permit()?;
+        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
+        Some(permit)
+    }
+
+    /// Queues a task from outside of the machines.
+    pub(crate) fn inject(&self, task: Task) {
+        self.injector.push(task);
+        self.notify_fenced();
+    }
+
+    /// After a push by a machine to its own queue: wakes a machine if that pays.
+    pub(crate) fn notify(&self) {
+        if self.roster.wants_wake() {
+            self.wake_one();
+        }
+    }
+
+    /// After any other push.
+    pub(crate) fn notify_fenced(&self) {
+        if self.roster.wants_wake_fenced() {
+            self.wake_one();
+        }
+    }
+
+    /// Wakes a machine to search, unless one searches; whether it did.
+    #[cold]
+    pub(crate) fn wake_one(&self) -> bool {
+        let wakeup = self.roster.claim_wake();
+        wakeup.map(|wakeup| self.deliver(wakeup)).is_some()
+    }
+
+    /// Does what the roster decided.
+    pub(crate) fn deliver(&self, wakeup: Wakeup) {
+        match wakeup {
+            Wakeup::Parked(id, permit) => self.machine(id).hand(permit, true),
+            Wakeup::Waiting(id, permit) => self.machine(id).hand(permit, false),
+            Wakeup::Driver(id, permit) => {
+                self.machine(id).hand(permit, true);
+                self.reactor.end_drive();
+            }
+            Wakeup::Start(id, permit) => {
+                // If the system has no thread to give, the work waits for those that there are.
+                let _ = self.start(id, permit);
+            }
+        }
+    }
+
+    /// Starts a thread for machine `id`, or takes its permit back.
+    fn start(&self, id: MachineId, permit: Permit) -> io::Result<()> {
+        let me = self.me.upgrade().ok_or_else(|| io::Error::other("the runtime is gone"));
+        let started = me.and_then(|me| machine::start(&me, id, permit));
+        if started.is_err() {
+            self.roster.not_started(id, permit);
+        }
+        started
+    }
+
+    /// Starts the first machine, which becomes the driver.
+    ///
+    /// # Errors
+    /// The system's, if it has no thread to give.
+    pub(crate) fn start_first(&self) -> io::Result<()> {
+        match self.roster.claim_wake() {
+            Some(Wakeup::Start(id, permit)) => self.start(id, permit),
+            _ => Ok(()),
+        }
+    }
+
+    /// Is there work in a queue that a searcher would find? Not the `runnext`s, whose owners are about to run them.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.holding().any(Machine::has_queued)
+    }
+
+    /// Is a `runnext` full?
+    pub(crate) fn has_next(&self) -> bool {
+        self.holding().any(|machine| !machine.thieves.next.is_empty())
+    }
+
+    /// Does anything wait for a permit?
+    pub(crate) fn work_waits(&self) -> bool {
+        self.has_work() || self.has_next() || self.roster.anyone_waits()
+    }
+
+    fn holding(&self) -> impl Iterator<Item = &Machine> {
+        (0..self.holders.len()).filter_map(|permit| self.holder(permit))
+    }
+
+    /// The monitor took `permit` from `machine`.
+    pub(crate) fn retaken(&self, machine: &Machine, permit: Permit, stuck: Stuck) {
+        let counter = match stuck {
+            Stuck::Marked => &self.retakes.marked,
+            Stuck::Blocked => &self.retakes.blocked,
+            Stuck::Burning => &self.retakes.burning,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
+        self.salvage(machine);
+        if let Some(wakeup) = self.roster.hand_off(permit) {
+            self.deliver(wakeup);
+        }
+    }
+
+    /// Moves the queue of a machine without a permit to the injector.
+    pub(crate) fn salvage(&self, machine: &Machine) {
+        let mut any = false;
+        loop {
+            let stolen = machine.thieves.next.take().map_or_else(|| machine.thieves.queue.steal(), Steal::Success);
+            match stolen {
+                Steal::Success(task) => self.injector.push(task),
+                Steal::Retry => continue,
+                Steal::Empty => break,
+            }
+            any = true;
+        }
+        if any {
+            self.notify_fenced();
+        }
+    }
+
+    /// Relaxed: each reader is woken, or unparked through a mutex, after it is set.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Ends all tasks and lets all threads come to their end.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let resting = self.roster.stop();
+        self.reactor.end_drive();
+        for id in resting {
+            self.machine(id).unpark();
+        }
+        self.registry.close();
+        // Machines look at their permit after each poll; without one they see that the runtime stops.
+        for permit in 0..self.holders.len() {
+            if let Some(machine) = self.holder(permit) {
+                machine.retake(permit as Permit);
+            }
+        }
+    }
+}
+
+/// The threads that have not ended.
+#[derive(Debug, Default)]
+pub(crate) struct Threads {
+    live: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Threads {
+    pub(crate) fn started(&self) {
+        *lock(&self.live) += 1;
+    }
+
+    pub(crate) fn ended(&self) {
+        *lock(&self.live) -= 1;
+        self.ended.notify_all();
+    }
+
+    /// Waits until at most `left` threads live, or `timeout` has passed.
+    pub(crate) fn wait_until_at_most(&self, left: usize, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut live = lock(&self.live);
+        while *live > left {
+            let Some(rest) = deadline.checked_duration_since(Instant::now()) else { return };
+            live = self.ended.wait_timeout(live, rest).map_or_else(|e| e.into_inner().0, |(live, _)| live);
+        }
+    }
+}

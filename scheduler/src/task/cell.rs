@@ -1,0 +1,250 @@
+//! The cell of a task: header, scheduler, future or output, and the join handle's waker, in one allocation.
+//!
+//! `state.rs` says who may touch what; this file obeys. A task costs one allocation. From spawn to completion without
+//! a wake-up it costs three read-modify-writes on its own word (start, complete, release) and one for its join handle,
+//! beside those of the registry and of the queues.
+
+use std::cell::UnsafeCell;
+use std::future::Future;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+use super::header::{Header, Vtable, release};
+use super::state::{Pending, Start};
+use super::{JoinError, Schedule, Submit, Task, waker};
+
+/// Who has the stage: the holder of `RUNNING` until the task is complete, then the join handle, or the completer if
+/// there is none.
+enum Stage<F: Future> {
+    Future(F),
+    Output(Result<F::Output, JoinError>),
+    Gone,
+}
+
+#[repr(C)]
+struct Cell<F: Future, S> {
+    header: Header,
+    scheduler: S,
+    join_waker: UnsafeCell<Option<Waker>>,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+/// Allocates a task with its three references: registry, queue, join handle.
+pub(super) fn allocate<F, S>(future: F, scheduler: S) -> NonNull<Header>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let cell = Box::new(Cell {
+        header: Header::new(Raw::<F, S>::VTABLE),
+        scheduler,
+        join_waker: UnsafeCell::new(None),
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    NonNull::from(Box::leak(cell)).cast()
+}
+
+/// The functions of one type of task; a name for the two type parameters.
+struct Raw<F, S>(std::marker::PhantomData<(F, S)>);
+
+impl<F: Future, S: Schedule> Raw<F, S> {
+    const VTABLE: &'static Vtable = &Vtable {
+        run: Self::run,
+        cancel: Self::cancel,
+        schedule: Self::schedule,
+        take_output: Self::take_output,
+        drop_output: Self::drop_output,
+        join_waker: Self::join_waker,
+        free: Self::free,
+    };
+
+    /// # Safety
+    /// `task` was allocated with these types and the caller owns a reference for as long as it uses the cell.
+    unsafe fn cell<'a>(task: NonNull<Header>) -> &'a Cell<F, S> {
+        // SAFETY: `Cell` is `repr(C)` with the header first, so both have one address.
+        unsafe { task.cast().as_ref() }
+    }
+
+    unsafe fn run(task: NonNull<Header>) {
+        // SAFETY: the queue's reference, which is ours now, keeps the cell alive.
+        let cell = unsafe { Self::cell(task) };
+        match cell.header.state.start() {
+            Start::Poll => {
+                // SAFETY: `start` gave us RUNNING.
+                if unsafe { cell.poll(task) }.is_pending() {
+                    // SAFETY: RUNNING and the reference go with the call.
+                    return unsafe { Self::suspend(cell, task) };
+                }
+            }
+            // SAFETY: `start` gave us RUNNING.
+            Start::Cancel => unsafe { cell.drop_future() },
+            // SAFETY: the reference is ours to release.
+            Start::Gone => return unsafe { release(task, 1) },
+        }
+        // SAFETY: the output is stored; RUNNING and the reference go with the call.
+        unsafe { Self::finish(cell, task) };
+    }
+
+    /// After a pending poll. Takes RUNNING and one reference.
+    unsafe fn suspend(cell: &Cell<F, S>, task: NonNull<Header>) {
+        match cell.header.state.finish_poll() {
+            Pending::Idle => {}
+            Pending::Resubmit => {
+                let route = cell.scheduler.route();
+                // SAFETY: the poller's reference becomes the queue's.
+                route.again(unsafe { Task::from_raw(task) });
+            }
+            Pending::Cancel => {
+                // SAFETY: the poller kept RUNNING.
+                unsafe { cell.drop_future() };
+                // SAFETY: as in `run`.
+                unsafe { Self::finish(cell, task) };
+            }
+        }
+    }
+
+    /// Completes a task whose output is stored. Takes RUNNING and one reference.
+    unsafe fn finish(cell: &Cell<F, S>, task: NonNull<Header>) {
+        // SAFETY: passed on.
+        unsafe { cell.complete() };
+        let references = if cell.scheduler.retire(&cell.header) { 2 } else { 1 };
+        // SAFETY: the caller's, and the registry's if it gave its own up to us.
+        unsafe { release(task, references) };
+    }
+
+    unsafe fn cancel(task: NonNull<Header>) {
+        // SAFETY: the caller keeps its reference.
+        let cell = unsafe { Self::cell(task) };
+        // SAFETY: the caller holds RUNNING.
+        unsafe { cell.drop_future() };
+        // SAFETY: the output is stored, RUNNING is ours.
+        unsafe { cell.complete() };
+    }
+
+    unsafe fn schedule(task: NonNull<Header>) {
+        // SAFETY: the caller's reference is alive until `task` is given away.
+        let cell = unsafe { Self::cell(task) };
+        let route = cell.scheduler.route();
+        // SAFETY: the caller's reference becomes the queue's.
+        route.ready(unsafe { Task::from_raw(task) });
+    }
+
+    unsafe fn take_output(task: NonNull<Header>, to: *mut ()) {
+        // SAFETY: the join handle's reference.
+        let cell = unsafe { Self::cell(task) };
+        // SAFETY: the task is complete, so the stage is the join handle's.
+        let stage = unsafe { &mut *cell.stage.get() };
+        let Stage::Output(output) = mem::replace(stage, Stage::Gone) else {
+            panic!("a JoinHandle was polled after it had returned its task's output");
+        };
+        // SAFETY: `to` points to an `Option<Result<F::Output, JoinError>>`, as the table's contract says.
+        unsafe { *to.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
+    }
+
+    unsafe fn drop_output(task: NonNull<Header>) {
+        // SAFETY: the join handle's reference.
+        let cell = unsafe { Self::cell(task) };
+        // SAFETY: the task is complete, so the stage is the join handle's.
+        unsafe { cell.clear_stage() };
+    }
+
+    unsafe fn join_waker(task: NonNull<Header>) -> NonNull<UnsafeCell<Option<Waker>>> {
+        // SAFETY: the join handle's reference.
+        let cell = unsafe { Self::cell(task) };
+        NonNull::from(&cell.join_waker)
+    }
+
+    unsafe fn free(task: NonNull<Header>) {
+        // SAFETY: the last reference is gone; the box was leaked by `allocate`.
+        drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+    }
+}
+
+impl<F: Future, S> Cell<F, S> {
+    /// Polls the future. If it is ready or panics, it is dropped and the output stored.
+    ///
+    /// # Safety
+    /// The caller holds RUNNING and a reference.
+    unsafe fn poll(&self, task: NonNull<Header>) -> Poll<()> {
+        // The poll borrows the poller's reference; a clone of this waker takes one of its own.
+        // SAFETY: the reference outlives the waker, which is never dropped.
+        let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker::raw(task)) });
+        let mut context = Context::from_waker(&waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: RUNNING grants the stage.
+            let stage = unsafe { &mut *self.stage.get() };
+            let Stage::Future(future) = stage else { unreachable!("RUNNING without a future") };
+            // SAFETY: the future stays in its allocation until it is dropped there.
+            unsafe { Pin::new_unchecked(future) }.poll(&mut context)
+        }));
+        let output = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(JoinError::panicked(panic)),
+        };
+        // SAFETY: RUNNING is still ours.
+        unsafe { self.store(output) };
+        Poll::Ready(())
+    }
+
+    /// Drops the future and stores "cancelled".
+    ///
+    /// # Safety
+    /// The caller holds RUNNING.
+    unsafe fn drop_future(&self) {
+        // SAFETY: passed on.
+        unsafe { self.store(Err(JoinError::cancelled())) };
+    }
+
+    /// Replaces the future by `output`. A panic of the future's destructor becomes the output.
+    ///
+    /// # Safety
+    /// The caller holds RUNNING.
+    unsafe fn store(&self, output: Result<F::Output, JoinError>) {
+        // SAFETY: RUNNING grants the stage; the stage is `Gone` while the destructor runs.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
+        let output = dropped.map_or_else(|panic| Err(JoinError::panicked(panic)), |()| output);
+        // SAFETY: as above.
+        unsafe { *self.stage.get() = Stage::Output(output) };
+    }
+
+    /// Drops what the stage holds, in place.
+    ///
+    /// # Safety
+    /// The caller has the stage.
+    unsafe fn clear_stage(&self) {
+        /// Leaves `Gone` behind also when a destructor unwinds, so that nothing is dropped twice.
+        struct Gone<F: Future>(*mut Stage<F>);
+        impl<F: Future> Drop for Gone<F> {
+            fn drop(&mut self) {
+                // SAFETY: the old value has been dropped in place, so it is overwritten and not dropped again.
+                unsafe { self.0.write(Stage::Gone) };
+            }
+        }
+        let guard = Gone(self.stage.get());
+        // SAFETY: the caller has the stage, and the guard overwrites it.
+        unsafe { guard.0.drop_in_place() };
+    }
+
+    /// Publishes the output and wakes the join handle.
+    ///
+    /// # Safety
+    /// The caller holds RUNNING, the output is stored.
+    unsafe fn complete(&self) {
+        let completion = self.header.state.complete();
+        if !completion.join_interest {
+            // A panicking destructor has nobody to report to but the panic hook, which has run.
+            // SAFETY: there is no join handle, so the stage stays the completer's.
+            let _ = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
+        } else if completion.join_waker {
+            // SAFETY: JOIN_WAKER was set: the slot is readable, and the join handle no longer writes it.
+            let waker = unsafe { &*self.join_waker.get() };
+            // Wakers may be anybody's; a panic of one must not end the machine.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.as_ref().map(Waker::wake_by_ref)));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The own cell against `async-task`, on the same queue: what decided for it.
+//!
+//! `cargo test --release -p tidemill-scheduler --lib -- --ignored --nocapture own_cell`
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use super::{Header, Registry, Schedule, Submit, Task, spawn};
+
+const TASKS: u32 = 200_000;
+const ROUNDS: usize = 15;
+
+thread_local! {
+    static OURS: RefCell<VecDeque<Task>> = const { RefCell::new(VecDeque::new()) };
+    static THEIRS: RefCell<VecDeque<async_task::Runnable>> = const { RefCell::new(VecDeque::new()) };
+}
+
+#[derive(Clone)]
+struct Local(Arc<Registry>);
+
+struct Queue;
+
+impl Schedule for Local {
+    type Route = Queue;
+
+    fn route(&self) -> Queue {
+        Queue
+    }
+
+    fn retire(&self, task: &Header) -> bool {
+        self.0.remove(task)
+    }
+}
+
+impl Submit for Queue {
+    fn ready(self, task: Task) {
+        OURS.with_borrow_mut(|queue| queue.push_back(task));
+    }
+
+    fn again(self, task: Task) {
+        self.ready(task);
+    }
+}
+
+/// Wakes itself once, then ends.
+fn once_around() -> impl Future<Output = u32> + Send + 'static {
+    let mut woken = false;
+    poll_fn(move |context| {
+        if std::mem::replace(&mut woken, true) {
+            return Poll::Ready(1);
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+fn take<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the queue ran empty, so every task has ended"),
+    }
+}
+
+/// With the registry of live tasks that a runtime needs.
+fn own_cell() -> u32 {
+    let local = Local(Arc::new(Registry::new()));
+    let handles: Vec<_> = (0..TASKS)
+        .map(|i| {
+            let (task, handle) = spawn(once_around(), local.clone(), &local.0, i as usize);
+            Queue.ready(task.expect("the registry is open"));
+            handle
+        })
+        .collect();
+    while let Some(task) = OURS.with_borrow_mut(VecDeque::pop_front) {
+        task.run();
+    }
+    handles.into_iter().map(|handle| take(handle).expect("no task panics")).sum()
+}
+
+/// Bare: no registry, no abort by reference, a panic passes through.
+fn async_task_bare() -> u32 {
+    let schedule = |task| THEIRS.with_borrow_mut(|queue| queue.push_back(task));
+    let handles: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let (task, handle) = async_task::spawn(once_around(), schedule);
+            task.schedule();
+            handle
+        })
+        .collect();
+    run_theirs();
+    handles.into_iter().map(take).sum()
+}
+
+/// With what a runtime needs beside it, as async-executor does it: a table of wakers, left by a guard in the future.
+fn async_task_registered() -> u32 {
+    struct Registered(Arc<Mutex<Vec<Option<Waker>>>>, usize);
+    impl Drop for Registered {
+        fn drop(&mut self) {
+            self.0.lock().expect("no panic under the lock")[self.1] = None;
+        }
+    }
+    let table: Arc<Mutex<Vec<Option<Waker>>>> = Arc::default();
+    let schedule = |task| THEIRS.with_borrow_mut(|queue| queue.push_back(task));
+    let handles: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let mut wakers = table.lock().expect("no panic under the lock");
+            let guard = Registered(Arc::clone(&table), wakers.len());
+            let future = async move {
+                let _guard = guard;
+                once_around().await
+            };
+            let (task, handle) = async_task::spawn(future, schedule);
+            wakers.push(Some(task.waker()));
+            drop(wakers);
+            task.schedule();
+            handle
+        })
+        .collect();
+    run_theirs();
+    handles.into_iter().map(take).sum()
+}
+
+fn run_theirs() {
+    while let Some(task) = THEIRS.with_borrow_mut(VecDeque::pop_front) {
+        task.run();
+    }
+}
+
+#[test]
+#[ignore = "a measurement; see the head of the file"]
+fn own_cell_beside_async_task() {
+    type Contender = (&'static str, fn() -> u32);
+    let contenders: [Contender; 3] = [
+        ("own cell", own_cell),
+        ("async-task, bare", async_task_bare),
+        ("async-task, registered", async_task_registered),
+    ];
+    let best = RefCell::new([f64::MAX; 3]);
+    for _ in 0..ROUNDS {
+        for (i, (_, run)) in contenders.iter().enumerate() {
+            let start = Instant::now();
+            assert_eq!(run(), TASKS);
+            let each = start.elapsed().as_secs_f64() * 1e9 / f64::from(TASKS);
+            let mut best = best.borrow_mut();
+            best[i] = best[i].min(each);
+        }
+    }
+    for ((name, _), ns) in contenders.iter().zip(best.borrow().iter()) {
+        println!("{name:24} {ns:6.1} ns a task: spawn, two polls, a wake, join");
+    }
+}

@@ -1,0 +1,122 @@
+//! G: a task. One allocation, one state word, counted references.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `state.rs` | the state machine: who may touch the future, the output, the waker slot (no unsafe; model-checked) |
+//! | `cell.rs` | the allocation and what is done with it, as the state allows |
+//! | `header.rs` | the part whose type does not depend on the future |
+//! | `waker.rs` | the waker |
+//! | `join.rs`, `error.rs` | the join handle and its error |
+//! | `registry.rs` | all live tasks of a runtime |
+//!
+//! An own cell instead of `async-task`, because abort by reference, the registry's links and the panic payload would
+//! each need a wrapper around the future, and the registry a second allocation and a waker per task.
+
+mod cell;
+mod error;
+mod header;
+mod join;
+mod registry;
+mod state;
+mod waker;
+
+use std::future::Future;
+use std::mem;
+use std::ptr::NonNull;
+
+pub use error::JoinError;
+pub(crate) use header::Header;
+pub use join::JoinHandle;
+pub(crate) use registry::Registry;
+
+/// What a task knows of its runtime.
+pub(crate) trait Schedule: Send + Sync + 'static {
+    /// Where a task goes from this thread. It outlives the task, which may run and be freed elsewhere the moment it is
+    /// submitted; so nothing of the task's cell is borrowed across the submission.
+    type Route: Submit;
+
+    fn route(&self) -> Self::Route;
+
+    /// Takes a complete task from the registry; `true` if the registry gave its reference up to the caller.
+    fn retire(&self, task: &Header) -> bool;
+}
+
+/// The two ways into a queue.
+pub(crate) trait Submit {
+    /// A task that was woken or aborted while it slept.
+    fn ready(self, task: Task);
+
+    /// A task that was woken while it ran: it goes behind the others, for it has just had its turn.
+    fn again(self, task: Task);
+}
+
+/// A task in a queue: one reference, and the right to run it.
+#[derive(Debug)]
+pub(crate) struct Task(NonNull<Header>);
+
+// SAFETY: the future and the output are `Send` (see `spawn`), and the state word hands them over with AcqRel.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// Runs the task: polls it once, and resubmits, parks or completes it.
+    pub(crate) fn run(self) {
+        let task = self.into_raw();
+        // SAFETY: the reference keeps the header alive.
+        let vtable = unsafe { task.as_ref() }.vtable;
+        // SAFETY: the reference goes with the call; the table is the task's own.
+        unsafe { (vtable.run)(task) };
+    }
+
+    pub(crate) fn into_raw(self) -> NonNull<Header> {
+        mem::ManuallyDrop::new(self).0
+    }
+
+    /// # Safety
+    /// The pointer comes from `into_raw`, or from a transition that counted a reference for the queue.
+    pub(crate) unsafe fn from_raw(task: NonNull<Header>) -> Self {
+        Self(task)
+    }
+}
+
+impl Drop for Task {
+    /// Only the end of a runtime drops queued tasks; the registry has ended them.
+    fn drop(&mut self) {
+        // SAFETY: the queue's reference, not used again.
+        unsafe { header::release(self.0, 1) };
+    }
+}
+
+/// Makes a task and binds it to `registry`; `hint` spreads tasks over the registry's shards. Returns the task to be
+/// queued, or none if the registry is closed: the handle then says "cancelled".
+pub(crate) fn spawn<F, S>(
+    future: F,
+    scheduler: S,
+    registry: &Registry,
+    hint: usize,
+) -> (Option<Task>, JoinHandle<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let task = cell::allocate(future, scheduler);
+    // SAFETY: the join handle's reference of a new task with this output.
+    let handle = unsafe { JoinHandle::from_raw(task) };
+    (registry::bind(registry, task, hint), handle)
+}
+
+/// Ends a task unless its poller does.
+///
+/// # Safety
+/// The caller owns a reference for the time of the call.
+unsafe fn shut_down(task: NonNull<Header>) {
+    // SAFETY: the caller's reference.
+    let header = unsafe { task.as_ref() };
+    if header.state.shutdown() {
+        // SAFETY: `shutdown` gave us RUNNING.
+        unsafe { (header.vtable.cancel)(task) };
+    }
+}
+
+#[cfg(test)]
+mod measure;

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub use tidemill_cgroup as cgroup;
+#[cfg(feature = "macros")]
+pub use tidemill_macros::{main, test};
+#[cfg(feature = "pools")]
+pub use tidemill_pools as pools;
+#[cfg(feature = "profiling")]
+pub use tidemill_profiling as profiling;
+#[cfg(feature = "resilience")]
+pub use tidemill_resilience as resilience;
+#[doc(inline)]
+pub use tidemill_scheduler::{
+    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, yield_now,
+};

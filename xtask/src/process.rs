@@ -1,0 +1,54 @@
+//! Child processes: said aloud, run in the workspace's root, their output passed through.
+
+use std::{
+    ffi::OsStr,
+    process::{Command, Stdio},
+};
+
+use crate::workspace::Workspace;
+
+/// A call of cargo that has not been made yet.
+#[derive(Debug)]
+pub(crate) struct Cargo {
+    command: Command,
+    /// As one would type it, environment first.
+    line: String,
+}
+
+/// `cargo` with `args`, which are split at blanks: no argument here contains one.
+pub(crate) fn cargo(at: &Workspace, args: &str) -> Cargo {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(args.split(' ')).current_dir(at.root());
+    Cargo { command, line: format!("cargo {args}") }
+}
+
+impl Cargo {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.line = format!("{name}={:?} {}", value.as_ref(), self.line);
+        self.command.env(name, value);
+        self
+    }
+
+    /// Prints the command, runs it and passes its output through.
+    pub(crate) fn run(mut self) -> Result<(), String> {
+        println!("$ {}", self.line);
+        let status = self.command.status().map_err(|why| format!("`{}` did not start: {why}", self.line))?;
+        if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", self.line)) }
+    }
+
+    /// Runs the command and returns what it wrote to its standard output.
+    pub(crate) fn read(mut self) -> Result<String, String> {
+        let output = self.command.stderr(Stdio::inherit()).output();
+        let output = output.map_err(|why| format!("`{}` did not start: {why}", self.line))?;
+        if !output.status.success() {
+            return Err(format!("`{}` failed ({})", self.line, output.status));
+        }
+        String::from_utf8(output.stdout).map_err(|_| format!("`{}` wrote something other than text", self.line))
+    }
+
+    /// Whether the command is there and works.
+    pub(crate) fn succeeds_silently(mut self) -> bool {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+}

@@ -1,0 +1,156 @@
+//! The steps, as a table, and how a command line picks from it.
+
+use crate::{layers, process::cargo, tidy, workspace::Workspace};
+
+/// A check that passes or says why not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) part_of_test: bool,
+    pub(crate) run: fn(&Workspace) -> Result<(), String>,
+}
+
+/// In the order of `test`: first what takes a second, then what needs a build, the cheaper build first.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "rustfmt changes nothing", part_of_test: true, run: fmt },
+    Step { name: "tidy", what: "the rules of style that a machine can check", part_of_test: true, run: tidy::run },
+    Step { name: "layers", what: "no crate knows what it must never know", part_of_test: true, run: layers::run },
+    Step { name: "clippy", what: "no warning in any target", part_of_test: true, run: clippy },
+    Step { name: "unit", what: "unit and integration tests", part_of_test: true, run: unit },
+    Step { name: "doctest", what: "examples in the documentation", part_of_test: true, run: doctest },
+    Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
+    Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
+    Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
+    Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
+    Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
+];
+
+/// The name that stands for every step with `part_of_test`.
+const TEST: &str = "test";
+
+/// The steps that `names` ask for, in the order asked.
+///
+/// # Errors
+/// A name is unknown.
+pub(crate) fn select(names: &[String]) -> Result<Vec<Step>, String> {
+    let mut chosen = Vec::new();
+    for name in names {
+        if name == TEST {
+            chosen.extend(STEPS.iter().filter(|step| step.part_of_test));
+        } else {
+            let step = STEPS.iter().find(|step| step.name == name);
+            chosen.push(*step.ok_or_else(|| format!("no step is called `{name}`; see `cargo xtask help`"))?);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether `cargo xtask name` does something.
+pub(crate) fn is_command(name: &str) -> bool {
+    name == TEST || name == "help" || STEPS.iter().any(|step| step.name == name)
+}
+
+/// What `cargo xtask help` prints.
+pub(crate) fn help() -> String {
+    let mut out = String::from("cargo xtask test      every step marked *, until one fails\n");
+    out.push_str("cargo xtask STEP ..   only these\n\n");
+    for Step { name, what, part_of_test, .. } in STEPS {
+        let mark = if *part_of_test { '*' } else { ' ' };
+        out.push_str(&format!("  {mark} {name:<9} {what}\n"));
+    }
+    out
+}
+
+fn fmt(at: &Workspace) -> Result<(), String> {
+    cargo(at, "fmt --all -- --check").run()
+}
+
+fn clippy(at: &Workspace) -> Result<(), String> {
+    cargo(at, "clippy --workspace --all-targets -- -D warnings").run()
+}
+
+/// nextest runs test binaries side by side and reports each test's time; plain cargo is enough, though.
+fn unit(at: &Workspace) -> Result<(), String> {
+    if cargo(at, "nextest --version").succeeds_silently() {
+        cargo(at, "nextest run --workspace --no-tests pass").run()
+    } else {
+        cargo(at, "test --workspace --lib --bins --tests").run()
+    }
+}
+
+fn doctest(at: &Workspace) -> Result<(), String> {
+    cargo(at, "test --workspace --doc").run()
+}
+
+fn doc(at: &Workspace) -> Result<(), String> {
+    cargo(at, "doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn examples(at: &Workspace) -> Result<(), String> {
+    cargo(at, "build --workspace --examples").run()
+}
+
+/// Criterion runs each bench once when it is started by `cargo test`, so nothing is built twice for this.
+fn benches(at: &Workspace) -> Result<(), String> {
+    cargo(at, "test --workspace --bench *").run()?;
+    cargo(at, "run --quiet --package benches --bin compare -- --smoke --rounds 1").run()?;
+    cargo(at, "run --quiet --package benches --bin blocking -- --smoke --rounds 1").run()?;
+    cargo(at, "run --quiet --package benches --bin idle -- --tasks 1000 --seconds 0").run()
+}
+
+/// Switches of thread that loom may force in one run. loom's authors recommend two or three: most bugs need no more, and
+/// each further one multiplies the number of runs.
+const LOOM_PREEMPTIONS: &str = "2";
+
+/// In a target directory of its own, because flags rebuild every dependency, and without what only a shipped build needs.
+/// Under a cfg of our own, because `loom` also changes what some dependencies compile to.
+fn loom(at: &Workspace) -> Result<(), String> {
+    let package = "tidemill-scheduler";
+    if !at.manifest_of(package)?.lines().any(|line| line.starts_with("loom")) {
+        println!("{package} has no loom tests: loom is not among its dependencies");
+        return Ok(());
+    }
+    cargo(at, "test --package tidemill-scheduler --release --lib loom")
+        .env("RUSTFLAGS", "--cfg tidemill_loom")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
+        .env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS)
+        .env("CARGO_TARGET_DIR", at.target_for("loom"))
+        .run()
+}
+
+fn deny(at: &Workspace) -> Result<(), String> {
+    cargo(at, "deny check").run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(args: &[&str]) -> Result<Vec<&'static str>, String> {
+        let args: Vec<_> = args.iter().map(ToString::to_string).collect();
+        Ok(select(&args)?.into_iter().map(|step| step.name).collect())
+    }
+
+    #[test]
+    fn steps_are_chosen_by_name_in_the_order_asked() {
+        assert_eq!(names(&["tidy", "fmt"]), Ok(vec!["tidy", "fmt"]));
+        let test = names(&["test"]).expect("it is a command");
+        assert!(test.starts_with(&["fmt", "tidy", "layers", "clippy"]) && !test.contains(&"deny"), "{test:?}");
+    }
+
+    #[test]
+    fn an_unknown_step_is_named() {
+        assert_eq!(names(&["fmt", "lint"]), Err("no step is called `lint`; see `cargo xtask help`".into()));
+    }
+
+    #[test]
+    fn help_lists_every_step_once() {
+        let help = help();
+        for step in STEPS {
+            assert_eq!(help.matches(step.what).count(), 1, "{}", step.name);
+            assert!(is_command(step.name));
+        }
+    }
+}
