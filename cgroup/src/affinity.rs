@@ -20,9 +20,7 @@ const MAX_WORDS: usize = (1 << 20) / c_ulong::BITS as usize;
 
 /// CPUs this thread may run on; 1 if nobody can tell.
 pub(crate) fn count() -> NonZeroUsize {
-    count_in_mask(getaffinity)
-        .or_else(|| std::thread::available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN)
+    count_in_mask(getaffinity).or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Doubles the mask until `fill` accepts its size. `None` if `fill` fails for another reason or
@@ -49,14 +47,8 @@ fn getaffinity(mask: &mut [c_ulong]) -> io::Result<()> {
     // SAFETY: the kernel writes at most `size_of_val(mask)` bytes to `mask`, which is exclusively
     // borrowed, aligned as a mask of `c_ulong` words has to be, and valid for every bit pattern.
     // `cpu_set_t` only names the pointer's type.
-    let status = unsafe {
-        libc::sched_getaffinity(THIS_THREAD, size_of_val(mask), mask.as_mut_ptr().cast())
-    };
-    if status == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let status = unsafe { libc::sched_getaffinity(THIS_THREAD, size_of_val(mask), mask.as_mut_ptr().cast()) };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -91,10 +83,7 @@ mod tests {
     #[test]
     fn gives_up_on_an_empty_mask_a_refusal_and_an_endless_machine() {
         assert_eq!(count_in_mask(kernel(0)), None);
-        assert_eq!(
-            count_in_mask(|_| Err(io::ErrorKind::PermissionDenied.into())),
-            None
-        );
+        assert_eq!(count_in_mask(|_| Err(io::ErrorKind::PermissionDenied.into())), None);
         assert_eq!(count_in_mask(kernel(usize::MAX)), None);
     }
 
@@ -102,15 +91,8 @@ mod tests {
     #[test]
     fn agrees_with_proc_status() {
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let mask = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Cpus_allowed:"))
-            .unwrap();
-        let bits: u32 = mask
-            .chars()
-            .filter_map(|digit| digit.to_digit(16))
-            .map(u32::count_ones)
-            .sum();
+        let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:")).unwrap();
+        let bits: u32 = mask.chars().filter_map(|digit| digit.to_digit(16)).map(u32::count_ones).sum();
         assert_eq!(count().get(), bits as usize);
     }
 }

@@ -26,19 +26,12 @@ pub(crate) struct ControlFile {
 
 impl ControlFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            file: None,
-            text: Vec::new(),
-        }
+        Self { path, file: None, text: Vec::new() }
     }
 
     /// The whole file as of now.
     pub(crate) fn read(&mut self) -> io::Result<&[u8]> {
-        let fresh = self
-            .file
-            .as_ref()
-            .is_some_and(|file| read_into(file, &mut self.text).is_ok());
+        let fresh = self.file.as_ref().is_some_and(|file| read_into(file, &mut self.text).is_ok());
         if !fresh {
             self.file = None;
             let file = File::open(&self.path)?;
@@ -50,15 +43,9 @@ impl ControlFile {
 
     /// The value in the file. `Ok(None)` if there is no such file: the root cgroup has none, nor
     /// has a level whose controller is off.
-    pub(crate) fn value<T>(
-        &mut self,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Note> {
+    pub(crate) fn value<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Note> {
         let trouble = match self.read() {
-            Ok(text) => match str::from_utf8(text)
-                .ok()
-                .and_then(|text| parse(text.trim_ascii()))
-            {
+            Ok(text) => match str::from_utf8(text).ok().and_then(|text| parse(text.trim_ascii())) {
                 Some(value) => return Ok(Some(value)),
                 None => Trouble::malformed(text),
             },

@@ -19,10 +19,7 @@ use crate::quota::Quota;
 #[derive(Debug)]
 pub(crate) enum CpuFiles {
     /// `cpu.cfs_quota_us`, `cpu.cfs_period_us`.
-    V1 {
-        quota: ControlFile,
-        period: ControlFile,
-    },
+    V1 { quota: ControlFile, period: ControlFile },
     /// `cpu.max`.
     V2 { max: ControlFile },
 }
@@ -34,13 +31,8 @@ impl LevelFiles for CpuFiles {
     fn at(version: Version, dir: &Path) -> Self {
         let file = |name| ControlFile::new(dir.join(name));
         match version {
-            Version::V1 => Self::V1 {
-                quota: file("cpu.cfs_quota_us"),
-                period: file("cpu.cfs_period_us"),
-            },
-            Version::V2 => Self::V2 {
-                max: file("cpu.max"),
-            },
+            Version::V1 => Self::V1 { quota: file("cpu.cfs_quota_us"), period: file("cpu.cfs_period_us") },
+            Version::V2 => Self::V2 { max: file("cpu.max") },
         }
     }
 
@@ -83,10 +75,6 @@ fn parse_v1_quota(text: &str) -> Option<Option<u64>> {
 /// Quota (`None` for `max`) and period.
 fn parse_v2(text: &str) -> Option<(Option<u64>, u64)> {
     let (quota, period) = text.split_once(' ')?;
-    let quota = if quota == "max" {
-        None
-    } else {
-        Some(quota.parse().ok()?)
-    };
+    let quota = if quota == "max" { None } else { Some(quota.parse().ok()?) };
     Some((quota, period.parse().ok()?))
 }

@@ -40,62 +40,40 @@ pub(crate) struct View {
 
 /// The best view of `cgroup` that `mounts`, all of its hierarchy, offer below the directory `root`.
 pub(crate) fn view(root: &Path, mounts: impl Iterator<Item = Mount>, cgroup: &Path) -> View {
-    let mut views: Vec<View> = mounts
-        .filter_map(|mount| through(root, &mount, cgroup))
-        .collect();
+    let mut views: Vec<View> = mounts.filter_map(|mount| through(root, &mount, cgroup)).collect();
     views.sort_by_key(|view| Reverse((view.note.is_none(), view.levels.len())));
     // A mount may be listed and yet be covered by another one: then its directories are not there.
     views
         .into_iter()
         .find(|view| view.levels[0].dir.is_dir())
-        .unwrap_or_else(|| View {
-            levels: Vec::new(),
-            note: Some(Note::new(cgroup, Trouble::NotVisible)),
-        })
+        .unwrap_or_else(|| View { levels: Vec::new(), note: Some(Note::new(cgroup, Trouble::NotVisible)) })
 }
 
 /// What one mount shows of the cgroup `path`; never an empty list.
 fn through(root: &Path, mount: &Mount, path: &Path) -> Option<View> {
     let point = below(root, &mount.point);
-    let level = |inner: &Path| Level {
-        cgroup: append(&mount.root, inner),
-        dir: append(&point, inner),
-    };
+    let level = |inner: &Path| Level { cgroup: append(&mount.root, inner), dir: append(&point, inner) };
     match path.strip_prefix(&mount.root) {
-        Ok(inner) if ups(inner) == 0 => Some(View {
-            levels: inner.ancestors().map(level).collect(),
-            note: None,
-        }),
-        _ if is_ancestor_outside(&mount.root, path) => Some(View {
-            levels: vec![level(Path::new(""))],
-            note: Some(Note::new(&point, Trouble::HiddenLevels)),
-        }),
+        Ok(inner) if ups(inner) == 0 => Some(View { levels: inner.ancestors().map(level).collect(), note: None }),
+        _ if is_ancestor_outside(&mount.root, path) => {
+            Some(View { levels: vec![level(Path::new(""))], note: Some(Note::new(&point, Trouble::HiddenLevels)) })
+        }
         _ => None,
     }
 }
 
 /// `/../..` is above everything that leaves the namespace by fewer steps.
 fn is_ancestor_outside(mount_root: &Path, path: &Path) -> bool {
-    ups(mount_root) > ups(path)
-        && mount_root
-            .components()
-            .skip(1)
-            .all(|part| part == Component::ParentDir)
+    ups(mount_root) > ups(path) && mount_root.components().skip(1).all(|part| part == Component::ParentDir)
 }
 
 fn ups(path: &Path) -> usize {
-    path.components()
-        .filter(|&part| part == Component::ParentDir)
-        .count()
+    path.components().filter(|&part| part == Component::ParentDir).count()
 }
 
 /// `join`, without the trailing slash it adds for an empty path.
 fn append(base: &Path, inner: &Path) -> PathBuf {
-    if inner.as_os_str().is_empty() {
-        base.to_path_buf()
-    } else {
-        base.join(inner)
-    }
+    if inner.as_os_str().is_empty() { base.to_path_buf() } else { base.join(inner) }
 }
 
 /// `path` as seen below another root directory. Paths from the kernel are absolute; `join` alone

@@ -55,16 +55,8 @@ pub(crate) struct SetBy<T> {
 }
 
 impl CpuLimit {
-    pub(crate) fn new(
-        affinity: NonZeroUsize,
-        quota: Option<SetBy<Quota>>,
-        notes: Vec<Note>,
-    ) -> Self {
-        Self {
-            affinity,
-            quota,
-            notes,
-        }
+    pub(crate) fn new(affinity: NonZeroUsize, quota: Option<SetBy<Quota>>, notes: Vec<Note>) -> Self {
+        Self { affinity, quota, notes }
     }
 
     /// CPUs in the affinity mask.
@@ -99,9 +91,7 @@ impl CpuLimit {
         let Some(quota) = self.quota() else {
             return self.affinity;
         };
-        NonZeroUsize::new(quota.rounded(rounding))
-            .map_or(min, |whole| whole.max(min))
-            .min(self.affinity)
+        NonZeroUsize::new(quota.rounded(rounding)).map_or(min, |whole| whole.max(min)).min(self.affinity)
     }
 
     /// The line of `Display` for a rounding and minimum of your own.
@@ -112,17 +102,8 @@ impl CpuLimit {
                 Some(quota) => write!(f, "quota {} at {}", quota.value, quota.cgroup.display())?,
                 None => f.write_str("no quota")?,
             }
-            let plural = if self.affinity == NonZeroUsize::MIN {
-                ""
-            } else {
-                "s"
-            };
-            write!(
-                f,
-                ", {} CPU{plural} by affinity -> {}",
-                self.affinity,
-                self.procs(rounding, min)
-            )?;
+            let plural = if self.affinity == NonZeroUsize::MIN { "" } else { "s" };
+            write!(f, ", {} CPU{plural} by affinity -> {}", self.affinity, self.procs(rounding, min))?;
             write_ignored(f, &self.notes)
         })
     }

@@ -25,11 +25,8 @@ pub(crate) struct Membership<'a> {
 /// A controller belongs to one hierarchy at a time, so a v1 line that names it wins over the
 /// unified one (hybrid hosts have both).
 pub(crate) fn of_controller<'a>(proc_cgroup: &'a [u8], controller: &str) -> Option<Membership<'a>> {
-    let of_version = |wanted| {
-        proc_cgroup
-            .split(|&byte| byte == b'\n')
-            .find_map(|line| parse_line(line, wanted, controller))
-    };
+    let of_version =
+        |wanted| proc_cgroup.split(|&byte| byte == b'\n').find_map(|line| parse_line(line, wanted, controller));
     of_version(Version::V1).or_else(|| of_version(Version::V2))
 }
 
@@ -38,9 +35,7 @@ fn parse_line<'a>(line: &'a [u8], version: Version, controller: &str) -> Option<
     let mut parts = line.splitn(3, |&byte| byte == b':');
     let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
     let matches = match version {
-        Version::V1 => controllers
-            .split(|&byte| byte == b',')
-            .any(|name| name == controller.as_bytes()),
+        Version::V1 => controllers.split(|&byte| byte == b',').any(|name| name == controller.as_bytes()),
         Version::V2 => id == b"0" && controllers.is_empty(),
     };
     let path = Path::new(OsStr::from_bytes(path));
@@ -54,18 +49,8 @@ mod tests {
 
     #[test]
     fn v1_wins_and_names_match_exactly() {
-        let v1 = |path| {
-            Some(Membership {
-                version: Version::V1,
-                path: Path::new(path),
-            })
-        };
-        let v2 = |path| {
-            Some(Membership {
-                version: Version::V2,
-                path: Path::new(path),
-            })
-        };
+        let v1 = |path| Some(Membership { version: Version::V1, path: Path::new(path) });
+        let v2 = |path| Some(Membership { version: Version::V2, path: Path::new(path) });
         for (text, expected) in [
             ("0::/u\n", v2("/u")),
             ("0::/u\n4:cpu,cpuacct:/a\n", v1("/a")),

@@ -33,10 +33,7 @@ impl LevelFiles for MemoryFiles {
             Version::V1 => "memory.limit_in_bytes",
             Version::V2 => "memory.max",
         };
-        Self {
-            version,
-            max: ControlFile::new(dir.join(name)),
-        }
+        Self { version, max: ControlFile::new(dir.join(name)) }
     }
 
     fn read(&mut self) -> Result<Option<u64>, Note> {
@@ -60,9 +57,5 @@ fn parse_v1(text: &str) -> Option<Option<u64>> {
 
 /// As `parse_v1`.
 fn parse_v2(text: &str) -> Option<Option<u64>> {
-    if text == "max" {
-        Some(None)
-    } else {
-        text.parse().ok().map(Some)
-    }
+    if text == "max" { Some(None) } else { text.parse().ok().map(Some) }
 }

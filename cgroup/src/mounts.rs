@@ -32,17 +32,14 @@ impl Mount {
         // The unified hierarchy has no controller list here: there is one, and it has all that v1
         // does not claim.
         let controllers = || self.super_options.split(|&byte| byte == b',');
-        self.version == version
-            && (version == Version::V2 || controllers().any(|name| name == controller.as_bytes()))
+        self.version == version && (version == Version::V2 || controllers().any(|name| name == controller.as_bytes()))
     }
 }
 
 /// All cgroup mounts, in the file's order. Lines of other file systems and lines that do not parse
 /// are skipped.
 pub(crate) fn parse(mountinfo: &[u8]) -> impl Iterator<Item = Mount> + '_ {
-    mountinfo
-        .split(|&byte| byte == b'\n')
-        .filter_map(parse_line)
+    mountinfo.split(|&byte| byte == b'\n').filter_map(parse_line)
 }
 
 fn parse_line(line: &[u8]) -> Option<Mount> {
@@ -58,12 +55,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     };
     let super_options = tail.nth(1)?.to_vec();
     let absolute = point.is_absolute() && root.is_absolute();
-    absolute.then_some(Mount {
-        root,
-        point,
-        version,
-        super_options,
-    })
+    absolute.then_some(Mount { root, point, version, super_options })
 }
 
 /// Decodes `\ooo`; anything else stands for itself.
@@ -79,9 +71,7 @@ fn unescape(field: &[u8]) -> PathBuf {
 }
 
 fn octal(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let (&[b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'], rest) =
-        bytes.split_first_chunk::<4>()?
-    else {
+    let (&[b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'], rest) = bytes.split_first_chunk::<4>()? else {
         return None;
     };
     Some((((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'), rest))
@@ -117,10 +107,7 @@ mod tests {
             4 1 0:4 / short rw - cgroup\n\
             \n";
         let mounts: Vec<_> = parse(text).collect();
-        let points: Vec<_> = mounts
-            .iter()
-            .map(|mount| mount.point.to_str().unwrap())
-            .collect();
+        let points: Vec<_> = mounts.iter().map(|mount| mount.point.to_str().unwrap()).collect();
         assert_eq!(points, ["/v2", "/v1"]);
         assert!(mounts[0].shows(Version::V2, "cpu"));
         assert!(mounts[1].shows(Version::V1, "cpu") && mounts[1].root == Path::new("/r"));

@@ -49,10 +49,7 @@ pub enum Trouble {
 
 impl Note {
     pub(crate) fn new(path: impl Into<PathBuf>, trouble: Trouble) -> Self {
-        Self {
-            path: path.into(),
-            trouble,
-        }
+        Self { path: path.into(), trouble }
     }
 
     /// The file at fault; the cgroup's own path for [`Trouble::NotVisible`]; the mount point for

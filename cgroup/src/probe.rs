@@ -59,15 +59,7 @@ impl<F: LevelFiles> Probe<F> {
     /// Nothing is read before the first [`tightest`](Self::tightest).
     pub(crate) fn new(root: &Path) -> Self {
         let memberships = ControlFile::new(below(root, Path::new(PROC_CGROUP)));
-        Self {
-            root: root.to_path_buf(),
-            memberships,
-            found_for: None,
-            found: Found {
-                levels: Vec::new(),
-                note: None,
-            },
-        }
+        Self { root: root.to_path_buf(), memberships, found_for: None, found: Found { levels: Vec::new(), note: None } }
     }
 
     /// Reads every level. Of equal values the nearest counts; levels that cannot be read set no
@@ -84,13 +76,7 @@ impl<F: LevelFiles> Probe<F> {
         });
         // `min_by` keeps the first of equals.
         let tightest = readings.min_by(|(a, _), (b, _)| F::compare(a, b));
-        (
-            tightest.map(|(value, cgroup)| SetBy {
-                value,
-                cgroup: cgroup.clone(),
-            }),
-            notes,
-        )
+        (tightest.map(|(value, cgroup)| SetBy { value, cgroup: cgroup.clone() }), notes)
     }
 
     /// Makes `found` belong to the cgroup the process is in now.
@@ -112,10 +98,7 @@ impl<F: LevelFiles> Probe<F> {
 impl<F: LevelFiles> Found<F> {
     fn by(root: &Path, proc_cgroup: &[u8]) -> Self {
         let Some(member) = of_controller(proc_cgroup, F::CONTROLLER) else {
-            return Self::nothing(Note::new(
-                below(root, Path::new(PROC_CGROUP)),
-                Trouble::NoHierarchy(F::CONTROLLER),
-            ));
+            return Self::nothing(Note::new(below(root, Path::new(PROC_CGROUP)), Trouble::NoHierarchy(F::CONTROLLER)));
         };
         let mountinfo = below(root, Path::new(MOUNTINFO));
         let text = match fs::read(&mountinfo) {
@@ -124,23 +107,13 @@ impl<F: LevelFiles> Found<F> {
                 return Self::nothing(Note::new(mountinfo, Trouble::Unreadable(error.kind())));
             }
         };
-        let mounts =
-            mounts::parse(&text).filter(|mount| mount.shows(member.version, F::CONTROLLER));
+        let mounts = mounts::parse(&text).filter(|mount| mount.shows(member.version, F::CONTROLLER));
         let view = view(root, mounts, member.path);
-        let levels = view
-            .levels
-            .into_iter()
-            .map(|level| (level.cgroup, F::at(member.version, &level.dir)));
-        Self {
-            levels: levels.collect(),
-            note: view.note,
-        }
+        let levels = view.levels.into_iter().map(|level| (level.cgroup, F::at(member.version, &level.dir)));
+        Self { levels: levels.collect(), note: view.note }
     }
 
     fn nothing(note: Note) -> Self {
-        Self {
-            levels: Vec::new(),
-            note: Some(note),
-        }
+        Self { levels: Vec::new(), note: Some(note) }
     }
 }

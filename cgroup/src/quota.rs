@@ -46,10 +46,7 @@ pub enum Rounding {
 
 impl Quota {
     pub(crate) fn new(quota_us: u64, period_us: NonZeroU64) -> Self {
-        Self {
-            quota_us,
-            period_us,
-        }
+        Self { quota_us, period_us }
     }
 
     /// CPU time that may be used in each period, in microseconds.
@@ -91,12 +88,7 @@ impl Quota {
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let in_hundredths = u128::from(self.quota_us) * 100 % u128::from(self.period_us.get()) == 0;
-        write!(
-            f,
-            "{:.*} CPUs",
-            if in_hundredths { 2 } else { 3 },
-            self.cpus()
-        )
+        write!(f, "{:.*} CPUs", if in_hundredths { 2 } else { 3 }, self.cpus())
     }
 }
 
@@ -125,35 +117,21 @@ mod tests {
             (u64::MAX,      1, usize::MAX, usize::MAX, usize::MAX),
         ];
         for (q, p, ceil, floor, round) in table {
-            let got =
-                [Rounding::Ceil, Rounding::Floor, Rounding::Round].map(|r| quota(q, p).rounded(r));
+            let got = [Rounding::Ceil, Rounding::Floor, Rounding::Round].map(|r| quota(q, p).rounded(r));
             assert_eq!(got, [ceil, floor, round], "{q}/{p}");
         }
     }
 
     #[test]
     fn compares_amounts_exactly() {
-        assert_eq!(
-            quota(1, 3).cmp_amount(&quota(33_333, 100_000)),
-            Ordering::Greater
-        );
-        assert_eq!(
-            quota(50_000, 100_000).cmp_amount(&quota(5, 10)),
-            Ordering::Equal
-        );
-        assert_eq!(
-            quota(u64::MAX - 1, u64::MAX).cmp_amount(&quota(1, 1)),
-            Ordering::Less
-        );
+        assert_eq!(quota(1, 3).cmp_amount(&quota(33_333, 100_000)), Ordering::Greater);
+        assert_eq!(quota(50_000, 100_000).cmp_amount(&quota(5, 10)), Ordering::Equal);
+        assert_eq!(quota(u64::MAX - 1, u64::MAX).cmp_amount(&quota(1, 1)), Ordering::Less);
     }
 
     #[test]
     fn prints_as_many_decimals_as_it_needs() {
-        for (q, p, text) in [
-            (150_000, 100_000, "1.50 CPUs"),
-            (4, 3, "1.333 CPUs"),
-            (1_000, 1_000_000, "0.001 CPUs"),
-        ] {
+        for (q, p, text) in [(150_000, 100_000, "1.50 CPUs"), (4, 3, "1.333 CPUs"), (1_000, 1_000_000, "0.001 CPUs")] {
             assert_eq!(quota(q, p).to_string(), text);
         }
     }

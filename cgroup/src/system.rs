@@ -41,20 +41,14 @@ impl System {
     /// The process and machine this code runs on.
     #[must_use]
     pub fn live() -> Self {
-        Self {
-            root: PathBuf::from("/"),
-            affinity: Affinity::OfCallingThread,
-        }
+        Self { root: PathBuf::from("/"), affinity: Affinity::OfCallingThread }
     }
 
     /// A tree of files at `root` and a given number of CPUs: for tests and for replaying another
     /// host.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>, affinity: NonZeroUsize) -> Self {
-        Self {
-            root: root.into(),
-            affinity: Affinity::Fixed(affinity),
-        }
+        Self { root: root.into(), affinity: Affinity::Fixed(affinity) }
     }
 
     /// As [`cpu_limit`](crate::cpu_limit), for this system.

@@ -45,11 +45,7 @@ impl Watcher {
     pub fn on(system: System) -> Self {
         let mut probe = system.probe();
         let current = system.cpu_limit_by(&mut probe);
-        Self {
-            system,
-            probe,
-            current,
-        }
+        Self { system, probe, current }
     }
 
     /// The limit as of the last poll, or of the start.

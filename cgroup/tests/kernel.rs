@@ -66,21 +66,12 @@ impl Child {
 
     fn hear(&mut self) -> String {
         let mut line = String::new();
-        assert_ne!(
-            self.says.read_line(&mut line).unwrap(),
-            0,
-            "the child is gone"
-        );
+        assert_ne!(self.says.read_line(&mut line).unwrap(), 0, "the child is gone");
         line.trim_end().to_owned()
     }
 
     fn poll(&mut self) -> String {
-        self.process
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(b"poll\n")
-            .unwrap();
+        self.process.stdin.as_mut().unwrap().write_all(b"poll\n").unwrap();
         self.hear()
     }
 }
@@ -131,10 +122,7 @@ fn follow(name: &str, outer: &Group) {
     let mut expect = |quota: &str, group: &str, procs: usize| {
         let line = child.poll();
         let reason = format!("quota {quota} CPUs at ");
-        assert!(
-            line.starts_with(&reason) && line.contains(&format!("/{group}, ")),
-            "{line}"
-        );
+        assert!(line.starts_with(&reason) && line.contains(&format!("/{group}, ")), "{line}");
         assert!(line.ends_with(&format!("-> {}", procs.min(cpus))), "{line}");
         assert_eq!(child.poll(), UNCHANGED);
     };

@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(not(tidemill_loom))]
-mod cpu_clock;
-#[cfg(not(tidemill_loom))]
 mod current;
 #[cfg(not(tidemill_loom))]
 mod drive;
@@ -21,6 +19,8 @@ mod runtime;
 mod sync;
 #[cfg(not(tidemill_loom))]
 mod task;
+#[cfg(not(tidemill_loom))]
+mod vitals;
 #[cfg(not(tidemill_loom))]
 mod yield_now;
 

@@ -3,12 +3,16 @@
 //! Each round, between naps of 20 us to 1 ms, it
 //! 1. sees to the reactor, if nobody was inside for 10 ms;
 //! 2. wakes a machine, if a permit is idle while tasks lie in a queue;
-//! 3. takes the permit from every machine that is stuck in a poll, if other work waits.
+//! 3. takes the permit from every machine that is stuck in a poll, if other work waits;
+//! 4. once a second, reads the CPU limit again and lets the runtime grow or shrink.
 //!
 //! A machine is stuck if two rounds see it in the same poll and
 //! - it is in a region marked by [`blocking`](crate::blocking): at once;
-//! - its thread has used no CPU for a millisecond: it is *blocked* in the kernel;
-//! - the poll has lasted for a slice (10 ms): it is *burning*.
+//! - its thread has used no CPU for a millisecond, and sleeps: it is *blocked* in the kernel;
+//! - the poll has used the CPU for a slice (10 ms): it is *burning*.
+//!
+//! A thread that has had neither sleep nor CPU is none of these: the computer is crowded, and one more thread would
+//! not help.
 //!
 //! The nap starts at 20 us and doubles after 50 rounds without a finding. When every permit has been idle for a while,
 //! and a driver is in the reactor, the monitor sleeps until a permit is taken.
@@ -17,12 +21,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tidemill_cgroup::Watcher;
+
 use crate::limits::{
-    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS,
+    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RESIZE_INTERVAL,
 };
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
-use crate::runtime::Shared;
+use crate::runtime::{Shared, procs};
 
 /// Why a permit was retaken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +46,6 @@ pub(crate) enum Stuck {
 struct Sighting {
     machine: MachineId,
     activity: Activity,
-    since: Instant,
     /// When its CPU clock was read first, and what it said.
     cpu: Option<(Instant, Duration)>,
 }
@@ -48,6 +53,10 @@ struct Sighting {
 #[derive(Debug)]
 pub(crate) struct Monitor {
     shared: Arc<Shared>,
+    /// The CPU limit, if the runtime follows it.
+    watcher: Option<Watcher>,
+    /// When it was read last.
+    sized: Instant,
     /// The last sighting for each permit.
     sightings: Vec<Option<Sighting>>,
     /// Machines whose permit was retaken, with the poll it was retaken from.
@@ -58,17 +67,25 @@ pub(crate) struct Monitor {
 }
 
 /// Starts the monitor of a runtime.
-pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<thread::Thread> {
-    let mut monitor = Monitor::new(Arc::clone(shared));
+pub(crate) fn start(shared: &Arc<Shared>, watcher: Option<Watcher>) -> std::io::Result<()> {
+    let mut monitor = Monitor::new(Arc::clone(shared), watcher);
     let name = format!("{}-monitor", shared.options.thread_name);
-    let thread = thread::Builder::new().name(name).spawn(move || monitor.run())?;
-    Ok(thread.thread().clone())
+    thread::Builder::new().name(name).spawn(move || monitor.run()).map(drop)
 }
 
 impl Monitor {
-    fn new(shared: Arc<Shared>) -> Self {
-        let sightings = vec![None; shared.roster.procs()];
-        Self { shared, sightings, stranded: Vec::new(), nap: MONITOR_NAP_MIN, quiet: 0, idle: 0 }
+    fn new(shared: Arc<Shared>, watcher: Option<Watcher>) -> Self {
+        let sightings = vec![None; shared.permits()];
+        Self {
+            shared,
+            watcher,
+            sized: Instant::now(),
+            sightings,
+            stranded: Vec::new(),
+            nap: MONITOR_NAP_MIN,
+            quiet: 0,
+            idle: 0,
+        }
     }
 
     fn run(&mut self) {
@@ -87,6 +104,7 @@ impl Monitor {
         let woke = self.sweep();
         self.empty_stranded();
         let retook = self.retake_stuck(now);
+        self.resize(now);
         drove | woke | retook
     }
 
@@ -97,7 +115,7 @@ impl Monitor {
             quiet if quiet > MONITOR_QUIET_NAPS => (self.nap * 2).min(MONITOR_NAP_MAX),
             _ => self.nap,
         };
-        let all_idle = self.shared.roster.idle() == self.sightings.len() && self.stranded.is_empty();
+        let all_idle = self.shared.roster.idle() == self.shared.roster.procs() && self.stranded.is_empty();
         self.idle = if all_idle { self.idle + 1 } else { 0 };
     }
 
@@ -142,6 +160,18 @@ impl Monitor {
         });
     }
 
+    /// Follows the CPU limit.
+    fn resize(&mut self, now: Instant) {
+        let Some(watcher) = &mut self.watcher else { return };
+        if now - self.sized < RESIZE_INTERVAL {
+            return;
+        }
+        self.sized = now;
+        if let Some(limit) = watcher.poll() {
+            self.shared.resize(procs(&limit));
+        }
+    }
+
     fn retake_stuck(&mut self, now: Instant) -> bool {
         let mut retook = false;
         for permit in 0..self.sightings.len() {
@@ -176,7 +206,7 @@ impl Monitor {
             // With long naps the clock is read at the first sighting, so that the second can judge by it.
             let clock = activity.in_poll() && self.nap == MONITOR_NAP_MAX;
             let cpu = if clock { machine.cpu_time().map(|t| (now, t)) } else { None };
-            let sighting = Sighting { machine: machine.id, activity, since: now, cpu };
+            let sighting = Sighting { machine: machine.id, activity, cpu };
             *seen = activity.in_poll().then_some(sighting);
             return None;
         }
@@ -192,10 +222,10 @@ impl Sighting {
         let used = machine.cpu_time();
         let (at, before) = *self.cpu.get_or_insert((now, used?));
         let (wall, cpu) = (now - at, used?.saturating_sub(before));
-        // A quarter: a thread that is only short of CPU time still gets some.
-        if wall >= BLOCKED_AFTER && cpu < wall / 4 {
+        // A quarter, not nothing: the poll may have slept in the middle of its first look.
+        if wall >= BLOCKED_AFTER && cpu < wall / 4 && machine.sleeps() {
             return Some(Stuck::Blocked);
         }
-        (now - self.since >= slice).then_some(Stuck::Burning)
+        (cpu >= slice).then_some(Stuck::Burning)
     }
 }

@@ -84,7 +84,7 @@ fn a_timer_fires_beside_a_task_that_the_driver_woke_and_that_blocks() {
         let start = Instant::now();
         let hog = spawn(async {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            thread::sleep(Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(300)); // tidy-allow(sleep-in-test): the subject is a task that sleeps
         });
         let timer = spawn(async move {
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -117,11 +117,14 @@ fn a_panic_inside_a_region_is_the_tasks() {
     assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1, "the machine goes on");
 }
 
+fn nap() {
+    thread::sleep(Duration::from_millis(1)); // tidy-allow(sleep-in-test): the subject is a task that sleeps
+}
+
 #[test]
 fn past_the_cap_blocking_tasks_wait_and_all_finish() {
     let rt = Runtime::builder().procs(Procs::Fixed(2)).max_threads(4).build().unwrap();
-    let tasks: Vec<_> =
-        (0..64).map(|_| rt.spawn(async { blocking(|| thread::sleep(Duration::from_millis(1))) })).collect();
+    let tasks: Vec<_> = (0..64).map(|_| rt.spawn(async { blocking(nap) })).collect();
     for task in tasks {
         rt.block_on(task).unwrap();
     }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tidemill_cgroup::System;
 
 /// v2 in its usual place.
-pub(crate) const V2: &str =
-    "30 23 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+pub(crate) const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
 
 /// Removed with everything in it when dropped.
 pub(crate) struct Host {
@@ -57,9 +56,7 @@ impl Host {
 
     /// The text of a result, with paths as the process itself would see them.
     pub(crate) fn line(&self, result: impl std::fmt::Display) -> String {
-        result
-            .to_string()
-            .replace(Path::new(&self.root).to_str().unwrap(), "")
+        result.to_string().replace(Path::new(&self.root).to_str().unwrap(), "")
     }
 }
 

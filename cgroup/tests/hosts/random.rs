@@ -26,11 +26,7 @@ impl Random {
 type Chain = Vec<Option<usize>>;
 
 fn path_of(depth: usize) -> String {
-    if depth == 0 {
-        "/".into()
-    } else {
-        (1..=depth).map(|level| format!("/l{level}")).collect()
-    }
+    if depth == 0 { "/".into() } else { (1..=depth).map(|level| format!("/l{level}")).collect() }
 }
 
 /// A process at the end of `chain`, whose only mount shows what lies at and below depth `top`.
@@ -38,20 +34,12 @@ fn host_of(random: &mut Random, chain: &Chain, top: usize) -> Host {
     let v1 = random.below(2) == 0;
     let (own, shown) = (path_of(chain.len() - 1), path_of(top));
     let host = if v1 {
-        Host::with(
-            format!("7:cpu:{own}\n0::/\n"),
-            format!("1 0 0:1 {shown} /c rw - cgroup x rw,cpu\n"),
-        )
+        Host::with(format!("7:cpu:{own}\n0::/\n"), format!("1 0 0:1 {shown} /c rw - cgroup x rw,cpu\n"))
     } else {
-        Host::with(
-            format!("0::{own}\n"),
-            format!("1 0 0:1 {shown} /c rw - cgroup2 x rw\n"),
-        )
+        Host::with(format!("0::{own}\n"), format!("1 0 0:1 {shown} /c rw - cgroup2 x rw\n"))
     };
     for (depth, quota) in chain.iter().enumerate().skip(top) {
-        let inner: String = (top + 1..=depth)
-            .map(|level| format!("/l{level}"))
-            .collect();
+        let inner: String = (top + 1..=depth).map(|level| format!("/l{level}")).collect();
         let period = random.pick(&[1_000, 25_000, 100_000, 1_000_000]);
         let spent = quota.map(|thousandths| thousandths * period / 1_000);
         if v1 {
@@ -71,16 +59,12 @@ fn any_chain_yields_its_visible_minimum() {
     for seed in 0..300 {
         let mut random = Random(seed);
         let depths = 1 + random.below(6);
-        let chain: Chain = (0..depths)
-            .map(|_| (random.below(2) == 0).then(|| 100 * (1 + random.below(30))))
-            .collect();
+        let chain: Chain = (0..depths).map(|_| (random.below(2) == 0).then(|| 100 * (1 + random.below(30)))).collect();
         let top = random.below(depths);
         let host = host_of(&mut random, &chain, top);
         // The nearest of equal ones: the deepest.
-        let model = (top..depths)
-            .rev()
-            .filter_map(|depth| Some((chain[depth]?, depth)))
-            .min_by_key(|&(quota, _)| quota);
+        let model =
+            (top..depths).rev().filter_map(|depth| Some((chain[depth]?, depth))).min_by_key(|&(quota, _)| quota);
 
         let limit = host.system(64).cpu_limit();
         assert_eq!(limit.notes(), [], "seed {seed}");
@@ -90,11 +74,7 @@ fn any_chain_yields_its_visible_minimum() {
             "seed {seed}"
         );
         let ceil = model.map_or(64, |(thousandths, _)| thousandths.div_ceil(1_000));
-        assert_eq!(
-            limit.procs(Rounding::Ceil, NonZeroUsize::MIN).get(),
-            ceil,
-            "seed {seed}"
-        );
+        assert_eq!(limit.procs(Rounding::Ceil, NonZeroUsize::MIN).get(), ceil, "seed {seed}");
     }
 }
 
@@ -119,30 +99,20 @@ fn no_text_whatsoever_breaks_it() {
         b"\xff",
         b"18446744073709551616",
     ];
-    let text = |random: &mut Random| -> Vec<u8> {
-        (0..random.below(40))
-            .flat_map(|_| random.pick(PIECES).to_vec())
-            .collect()
-    };
+    let text =
+        |random: &mut Random| -> Vec<u8> { (0..random.below(40)).flat_map(|_| random.pick(PIECES).to_vec()).collect() };
     let host = Host::with("0::/a\n", V2);
     let mut watcher = Watcher::on(host.system(4));
     for seed in 0..2_000 {
         let mut random = Random(seed);
-        let file = random.pick(&[
-            "/proc/self/cgroup",
-            "/proc/self/mountinfo",
-            "/sys/fs/cgroup/a/cpu.max",
-        ]);
+        let file = random.pick(&["/proc/self/cgroup", "/proc/self/mountinfo", "/sys/fs/cgroup/a/cpu.max"]);
         let [cgroup, mounts, max] = [&b"0::/a\n"[..], V2.as_bytes(), b"100000 100000\n"];
         host.write("/proc/self/cgroup", cgroup);
         host.write("/proc/self/mountinfo", mounts);
         host.write("/sys/fs/cgroup/a/cpu.max", max);
         host.write(file, text(&mut random));
         let fresh = host.system(4).cpu_limit();
-        assert!(
-            (1..=4).contains(&fresh.procs(Rounding::Round, NonZeroUsize::MIN).get()),
-            "seed {seed}"
-        );
+        assert!((1..=4).contains(&fresh.procs(Rounding::Round, NonZeroUsize::MIN).get()), "seed {seed}");
         // A change of mounts alone is not followed; everything else must agree with a fresh look.
         watcher.poll();
         if file != "/proc/self/mountinfo" {

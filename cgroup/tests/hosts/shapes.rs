@@ -35,20 +35,14 @@ const CPU: &[Shape] = &[
         name: "v2, an ancestor is tighter than the leaf",
         cgroup: "0::/pod/x\n",
         mounts: V2,
-        files: &[
-            ("/sys/fs/cgroup/pod/x/cpu.max", "400000 100000\n"),
-            ("/sys/fs/cgroup/pod/cpu.max", "20000 10000\n"),
-        ],
+        files: &[("/sys/fs/cgroup/pod/x/cpu.max", "400000 100000\n"), ("/sys/fs/cgroup/pod/cpu.max", "20000 10000\n")],
         line: "quota 2.00 CPUs at /pod, 8 CPUs by affinity -> 2",
     },
     Shape {
         name: "v2, equal amounts: the nearest level counts",
         cgroup: "0::/pod/x\n",
         mounts: V2,
-        files: &[
-            ("/sys/fs/cgroup/pod/x/cpu.max", "300000 100000\n"),
-            ("/sys/fs/cgroup/pod/cpu.max", "30000 10000\n"),
-        ],
+        files: &[("/sys/fs/cgroup/pod/x/cpu.max", "300000 100000\n"), ("/sys/fs/cgroup/pod/cpu.max", "30000 10000\n")],
         line: "quota 3.00 CPUs at /pod/x, 8 CPUs by affinity -> 3",
     },
     Shape {
@@ -82,22 +76,10 @@ const CPU: &[Shape] = &[
         cgroup: "4:cpuacct,cpu:/docker/a\n",
         mounts: V1_BOTH,
         files: &[
-            (
-                "/sys/fs/cgroup/cpu,cpuacct/docker/a/cpu.cfs_quota_us",
-                "-1\n",
-            ),
-            (
-                "/sys/fs/cgroup/cpu,cpuacct/docker/a/cpu.cfs_period_us",
-                "100000\n",
-            ),
-            (
-                "/sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us",
-                "250000\n",
-            ),
-            (
-                "/sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us",
-                "100000\n",
-            ),
+            ("/sys/fs/cgroup/cpu,cpuacct/docker/a/cpu.cfs_quota_us", "-1\n"),
+            ("/sys/fs/cgroup/cpu,cpuacct/docker/a/cpu.cfs_period_us", "100000\n"),
+            ("/sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_quota_us", "250000\n"),
+            ("/sys/fs/cgroup/cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n"),
         ],
         line: "quota 2.50 CPUs at /docker, 8 CPUs by affinity -> 3",
     },
@@ -146,10 +128,7 @@ const CPU: &[Shape] = &[
         name: "a sibling whose name begins like ours is not our root",
         cgroup: "0::/ab\n",
         mounts: "33 31 0:30 /a /cg ro - cgroup2 cgroup2 rw\n",
-        files: &[
-            ("/cg/cpu.max", "100000 100000\n"),
-            ("/cg/b/cpu.max", "100000 100000\n"),
-        ],
+        files: &[("/cg/cpu.max", "100000 100000\n"), ("/cg/b/cpu.max", "100000 100000\n")],
         line: "no quota, 8 CPUs by affinity -> 8 (ignored: /ab: not visible in any mount)",
     },
     Shape {
@@ -185,20 +164,14 @@ const CPU: &[Shape] = &[
         name: "namespace escape: our cgroup lies outside, the mount shows the inside",
         cgroup: "0::/../x\n",
         mounts: V2,
-        files: &[
-            ("/sys/fs/cgroup/cpu.max", "100000 100000\n"),
-            ("/sys/fs/x/cpu.max", "1 1\n"),
-        ],
+        files: &[("/sys/fs/cgroup/cpu.max", "100000 100000\n"), ("/sys/fs/x/cpu.max", "1 1\n")],
         line: "no quota, 8 CPUs by affinity -> 8 (ignored: /../x: not visible in any mount)",
     },
     Shape {
         name: "namespace escape: the mount was made outside too",
         cgroup: "0::/../x/y\n",
         mounts: "30 23 0:26 /.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-        files: &[
-            ("/sys/fs/cgroup/x/y/cpu.max", "max 100000\n"),
-            ("/sys/fs/cgroup/x/cpu.max", "250000 100000\n"),
-        ],
+        files: &[("/sys/fs/cgroup/x/y/cpu.max", "max 100000\n"), ("/sys/fs/cgroup/x/cpu.max", "250000 100000\n")],
         line: "quota 2.50 CPUs at /../x, 8 CPUs by affinity -> 3",
     },
     Shape {
@@ -214,10 +187,7 @@ const CPU: &[Shape] = &[
         cgroup: "0::/\n",
         mounts: "30 23 0:26 /../.. /host rw - cgroup2 cgroup2 rw\n\
                  31 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-        files: &[
-            ("/host/cpu.max", "max 100000\n"),
-            ("/sys/fs/cgroup/cpu.max", "150000 100000\n"),
-        ],
+        files: &[("/host/cpu.max", "max 100000\n"), ("/sys/fs/cgroup/cpu.max", "150000 100000\n")],
         line: "quota 1.50 CPUs at /, 8 CPUs by affinity -> 2",
     },
     Shape {
@@ -231,10 +201,7 @@ const CPU: &[Shape] = &[
         name: "malformed file: ignored, remembered, the other levels still count",
         cgroup: "0::/pod/x\n",
         mounts: V2,
-        files: &[
-            ("/sys/fs/cgroup/pod/x/cpu.max", "lots\nof it\n"),
-            ("/sys/fs/cgroup/pod/cpu.max", "400000 100000\n"),
-        ],
+        files: &[("/sys/fs/cgroup/pod/x/cpu.max", "lots\nof it\n"), ("/sys/fs/cgroup/pod/cpu.max", "400000 100000\n")],
         line: "quota 4.00 CPUs at /pod, 8 CPUs by affinity -> 4 \
                (ignored: /sys/fs/cgroup/pod/x/cpu.max: malformed: \"lots\\nof it\")",
     },
@@ -321,16 +288,8 @@ const CPU: &[Shape] = &[
 fn cpu_limit_of_every_shape() {
     for shape in CPU {
         let host = Host::with(shape.cgroup, shape.mounts);
-        shape
-            .files
-            .iter()
-            .for_each(|(path, text)| host.write(path, text));
-        assert_eq!(
-            host.line(host.system(8).cpu_limit()),
-            shape.line,
-            "{}",
-            shape.name
-        );
+        shape.files.iter().for_each(|(path, text)| host.write(path, text));
+        assert_eq!(host.line(host.system(8).cpu_limit()), shape.line, "{}", shape.name);
     }
 }
 
@@ -341,10 +300,7 @@ fn no_proc_at_all() {
     assert_eq!(limit.quota(), None);
     assert_eq!(limit.cgroup(), None);
     assert_eq!(limit.notes()[0].path(), host.path("/proc/self/cgroup"));
-    assert_eq!(
-        limit.notes()[0].trouble(),
-        &Trouble::Unreadable(std::io::ErrorKind::NotFound)
-    );
+    assert_eq!(limit.notes()[0].trouble(), &Trouble::Unreadable(std::io::ErrorKind::NotFound));
     assert_eq!(host.system(8).memory_limit(), None);
 }
 
@@ -380,11 +336,7 @@ fn procs_rounds_raises_to_the_minimum_and_stays_within_affinity() {
         let limit = host.system(cpus).cpu_limit();
         let min = NonZeroUsize::new(min).unwrap();
         let line = limit.explain(rounding, min).to_string();
-        assert_eq!(
-            limit.procs(rounding, min).get(),
-            procs,
-            "{line}, {rounding:?}, min {min}"
-        );
+        assert_eq!(limit.procs(rounding, min).get(), procs, "{line}, {rounding:?}, min {min}");
         assert!(line.ends_with(&format!("-> {procs}")), "{line}");
     }
 }
@@ -395,10 +347,7 @@ fn the_parts_are_data() {
     host.write("/sys/fs/cgroup/pod/x/cpu.max", "150001 99999\n");
     let limit = host.system(8).cpu_limit();
     let quota = limit.quota().unwrap();
-    assert_eq!(
-        (quota.quota_us(), quota.period_us().get()),
-        (150_001, 99_999)
-    );
+    assert_eq!((quota.quota_us(), quota.period_us().get()), (150_001, 99_999));
     assert_eq!(limit.cgroup().unwrap().to_str(), Some("/pod/x"));
     assert_eq!(limit.affinity().get(), 8);
 }
@@ -428,10 +377,7 @@ fn memory_limit_is_the_smallest_of_all_levels() {
         let point = if mounts == V2 { "/sys/fs/cgroup" } else { "/m" };
         host.write(&format!("{point}/a/b/{file}"), leaf);
         host.write(&format!("{point}/a/{file}"), parent);
-        let got = host
-            .system(8)
-            .memory_limit()
-            .map_or("none".into(), |limit| host.line(limit));
+        let got = host.system(8).memory_limit().map_or("none".into(), |limit| host.line(limit));
         assert_eq!(got, line);
     }
 }

@@ -19,10 +19,7 @@ fn silent_until_something_changes() {
     assert_eq!(watcher.poll(), None);
 
     host.write("/sys/fs/cgroup/pod/x/cpu.max", "50000 100000\n");
-    assert_eq!(
-        poll(&host, &mut watcher).as_deref(),
-        Some("quota 0.50 CPUs at /pod/x, 8 CPUs by affinity -> 1")
-    );
+    assert_eq!(poll(&host, &mut watcher).as_deref(), Some("quota 0.50 CPUs at /pod/x, 8 CPUs by affinity -> 1"));
     assert_eq!(watcher.current(), &host.system(8).cpu_limit());
 }
 
@@ -33,10 +30,7 @@ fn a_level_gets_and_loses_its_file() {
     let mut watcher = Watcher::on(host.system(8));
 
     host.write("/sys/fs/cgroup/pod/cpu.max", "200000 100000\n");
-    assert_eq!(
-        poll(&host, &mut watcher).as_deref(),
-        Some("quota 2.00 CPUs at /pod, 8 CPUs by affinity -> 2")
-    );
+    assert_eq!(poll(&host, &mut watcher).as_deref(), Some("quota 2.00 CPUs at /pod, 8 CPUs by affinity -> 2"));
     // Malformed now, as a note; and well again.
     host.write("/sys/fs/cgroup/pod/cpu.max", "?");
     assert_eq!(
@@ -47,10 +41,7 @@ fn a_level_gets_and_loses_its_file() {
         )
     );
     host.write("/sys/fs/cgroup/pod/cpu.max", "max 100000\n");
-    assert_eq!(
-        poll(&host, &mut watcher).as_deref(),
-        Some("no quota, 8 CPUs by affinity -> 8")
-    );
+    assert_eq!(poll(&host, &mut watcher).as_deref(), Some("no quota, 8 CPUs by affinity -> 8"));
 }
 
 #[test]
@@ -62,10 +53,7 @@ fn the_process_is_moved() {
     let mut watcher = Watcher::on(host.system(8));
     for (member, line) in [
         ("0::/b\n", "quota 3.00 CPUs at /b, 8 CPUs by affinity -> 3"),
-        (
-            "0::/b/c\n",
-            "quota 3.00 CPUs at /b, 8 CPUs by affinity -> 3",
-        ),
+        ("0::/b/c\n", "quota 3.00 CPUs at /b, 8 CPUs by affinity -> 3"),
         ("0::/a\n", "quota 4.00 CPUs at /a, 8 CPUs by affinity -> 4"),
         ("0::/\n", "no quota, 8 CPUs by affinity -> 8"),
     ] {
@@ -93,22 +81,11 @@ fn a_host_that_comes_up_late() {
     assert_eq!(watcher.poll(), None);
     host.write("/proc/self/cgroup", "0::/a\n");
     host.write("/sys/fs/cgroup/a/cpu.max", "400000 100000\n");
-    assert!(
-        poll(&host, &mut watcher)
-            .unwrap()
-            .contains("/proc/self/mountinfo: unreadable")
-    );
+    assert!(poll(&host, &mut watcher).unwrap().contains("/proc/self/mountinfo: unreadable"));
     host.write("/proc/self/mountinfo", "");
-    assert!(
-        poll(&host, &mut watcher)
-            .unwrap()
-            .contains("not visible in any mount")
-    );
+    assert!(poll(&host, &mut watcher).unwrap().contains("not visible in any mount"));
     host.write("/proc/self/mountinfo", V2);
-    assert_eq!(
-        poll(&host, &mut watcher).as_deref(),
-        Some("quota 4.00 CPUs at /a, 8 CPUs by affinity -> 4")
-    );
+    assert_eq!(poll(&host, &mut watcher).as_deref(), Some("quota 4.00 CPUs at /a, 8 CPUs by affinity -> 4"));
 }
 
 #[test]
@@ -119,8 +96,5 @@ fn files_stay_open() {
     // Unreachable by path, as after a change of root or a loss of rights.
     fs::rename(host.path("/sys"), host.path("/gone")).unwrap();
     host.write("/gone/fs/cgroup/a/cpu.max", "100000 100000\n");
-    assert_eq!(
-        poll(&host, &mut watcher).as_deref(),
-        Some("quota 1.00 CPUs at /a, 8 CPUs by affinity -> 1")
-    );
+    assert_eq!(poll(&host, &mut watcher).as_deref(), Some("quota 1.00 CPUs at /a, 8 CPUs by affinity -> 1"));
 }

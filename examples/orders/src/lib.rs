@@ -10,6 +10,7 @@ pub mod decode;
 pub mod domain;
 pub mod generate;
 pub mod intake;
+pub mod job;
 pub mod limits;
 mod pay;
 pub mod pipeline;

@@ -37,7 +37,7 @@ impl Stop {
     /// Waits until everybody is asked to stop; for ever, if nobody is left to ask. Cancel safe.
     pub async fn requested(&self) {
         if self.0.clone().wait_for(|stopped| *stopped).await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

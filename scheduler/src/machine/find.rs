@@ -88,9 +88,9 @@ impl Local {
 
     /// The machines that hold permits, but this one, from a random start.
     fn peers(&self) -> impl Iterator<Item = &Machine> {
-        let procs = self.shared().roster.procs();
-        let start = self.below(procs);
-        let holders = (0..procs).filter_map(move |i| self.shared().holder((start + i) % procs));
+        let most = self.shared().permits();
+        let start = self.below(most);
+        let holders = (0..most).filter_map(move |i| self.shared().holder((start + i) % most));
         holders.filter(|peer| peer.id != self.machine.id)
     }
 }

@@ -31,10 +31,10 @@ use std::time::Duration;
 
 use crossbeam_deque::{Stealer, Worker};
 
-use crate::cpu_clock::CpuClock;
 use crate::roster::{MachineId, Permit};
 use crate::sync::lock;
 use crate::task::Task;
+use crate::vitals::Vitals;
 
 pub use blocking::blocking;
 pub(crate) use local::{Local, Route};
@@ -78,7 +78,7 @@ struct Sleep {
     /// The permit handed over by whoever woke this machine, with `SEARCHER`, or `NONE`.
     handed: AtomicU32,
     thread: Mutex<Option<Thread>>,
-    clock: Mutex<Option<CpuClock>>,
+    vitals: Mutex<Option<Vitals>>,
     /// The owning end of the queue, while no thread has this machine.
     queue: Mutex<Option<Worker<Task>>>,
 }
@@ -127,7 +127,7 @@ impl Machine {
             sleep: Sleep {
                 handed: AtomicU32::new(NONE),
                 thread: Mutex::new(None),
-                clock: Mutex::new(None),
+                vitals: Mutex::new(None),
                 queue: Mutex::new(Some(queue)),
             },
         }
@@ -136,20 +136,25 @@ impl Machine {
     /// The calling thread becomes this machine and gets the queue's owning end.
     pub(crate) fn occupy(&self) -> Option<Worker<Task>> {
         *lock(&self.sleep.thread) = Some(std::thread::current());
-        *lock(&self.sleep.clock) = CpuClock::of_this_thread();
+        *lock(&self.sleep.vitals) = Vitals::of_this_thread();
         lock(&self.sleep.queue).take()
     }
 
     /// CPU time that this machine's thread has used.
     pub(crate) fn cpu_time(&self) -> Option<Duration> {
-        lock(&self.sleep.clock).as_ref()?.read()
+        lock(&self.sleep.vitals).as_ref()?.cpu_time()
+    }
+
+    /// Does this machine's thread sleep in the kernel?
+    pub(crate) fn sleeps(&self) -> bool {
+        lock(&self.sleep.vitals).as_ref().is_some_and(Vitals::sleeps)
     }
 
     /// The reverse, at the thread's end.
     pub(crate) fn vacate(&self, queue: Worker<Task>) {
         *lock(&self.sleep.queue) = Some(queue);
         *lock(&self.sleep.thread) = None;
-        *lock(&self.sleep.clock) = None;
+        *lock(&self.sleep.vitals) = None;
     }
 
     /// Relaxed: the permit carries no data; losing it late is harmless (see the head of the file).

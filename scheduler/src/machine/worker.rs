@@ -56,13 +56,18 @@ impl Local {
     /// Until the runtime stops, or the machine has had nothing to do for long.
     fn work(&self) {
         loop {
-            let task = if self.has_permit() { self.find(self.look_around()) } else { None };
-            match task {
+            match self.next() {
                 Some(task) => self.poll(task),
                 None if self.rest() => {}
                 None => return,
             }
         }
+    }
+
+    /// The next task; none if there is none, or no permit to poll it.
+    fn next(&self) -> Option<Task> {
+        let outside_first = self.look_around();
+        if self.has_permit() { self.find(outside_first) } else { None }
     }
 
     fn has_permit(&self) -> bool {
@@ -79,8 +84,8 @@ impl Local {
         self.machine.step_tick();
     }
 
-    /// Every 61st pick: lets a machine that waits for a permit have this one's, gives the reactor a turn if it is due,
-    /// and says that the injector goes first.
+    /// Every 61st pick: gives the permit up if there are too many, or to a machine that waits for one; gives the reactor
+    /// a turn if it is due; and says that the injector goes first.
     fn look_around(&self) -> bool {
         let left = self.countdown.get() - 1;
         if left != 0 {
@@ -88,11 +93,23 @@ impl Local {
             return false;
         }
         self.countdown.set(INJECTOR_INTERVAL);
-        if self.shared().roster.anyone_waits() {
+        let roster = &self.shared().roster;
+        if roster.is_oversized() {
+            self.give_permit_back();
+        } else if roster.anyone_waits() {
             self.pass_permit_on();
         }
         self.brief_turn();
         true
+    }
+
+    /// Gives the permit up; if no other machine was faster, it is withdrawn.
+    fn give_permit_back(&self) {
+        let shared = self.shared();
+        let wakeup = shared.give_up(&self.machine).and_then(|permit| shared.roster.give_back(permit));
+        if let Some(wakeup) = wakeup {
+            shared.deliver(wakeup);
+        }
     }
 
     /// Gives the permit to the first machine that waits, and waits behind it.

@@ -5,7 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use tidemill_cgroup::Rounding;
+use tidemill_cgroup::{CpuLimit, Rounding, Watcher};
 
 use super::Runtime;
 use crate::limits::{BLOCKED_AFTER, MAX_THREADS, SLICE};
@@ -13,8 +13,9 @@ use crate::limits::{BLOCKED_AFTER, MAX_THREADS, SLICE};
 /// How many tasks run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Procs {
-    /// As many as the process has CPUs: by the environment variable `TIDEMILL_PROCS` if it is set, else by affinity
-    /// and by the CPU quota at every level of the cgroup, rounded up.
+    /// As many as the process has CPUs: by affinity and by the CPU quota at every level of the cgroup, rounded up. They
+    /// are read again once a second, and the number follows, up to the affinity of the start. The environment
+    /// variable `TIDEMILL_PROCS`, if it is set, fixes it instead.
     #[default]
     Auto,
     /// This many; at least one.
@@ -46,6 +47,8 @@ pub struct Builder {
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) procs: usize,
+    /// What `procs` may grow to.
+    pub(crate) most_procs: usize,
     pub(crate) max_threads: usize,
     pub(crate) thread_name: String,
     pub(crate) slice: Duration,
@@ -89,11 +92,12 @@ impl Builder {
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an option or `TIDEMILL_PROCS` out of range, naming it; else
     /// the system's, if it refuses a thread or the reactor's file descriptors.
     pub fn build(self) -> io::Result<Runtime> {
-        Runtime::start(self.checked(|name| env::var(name).ok()).map_err(invalid)?)
+        let (options, watcher) = self.checked(|name| env::var(name).ok()).map_err(invalid)?;
+        Runtime::start(options, watcher)
     }
 
-    fn checked(self, env: impl Fn(&str) -> Option<String>) -> Result<Options, String> {
-        let procs = self.procs.resolve(env)?;
+    fn checked(self, env: impl Fn(&str) -> Option<String>) -> Result<(Options, Option<Watcher>), String> {
+        let (procs, watcher) = self.procs.resolve(env)?;
         if self.max_threads < procs {
             return Err(format!("max_threads is {}, fewer than the {procs} procs", self.max_threads));
         }
@@ -103,18 +107,24 @@ impl Builder {
         if self.thread_name.contains('\0') {
             return Err(format!("thread_name {:?} has a NUL in it", self.thread_name));
         }
+        let cpus = watcher.as_ref().map_or(procs, |watcher| watcher.current().affinity().get());
+        let most_procs = cpus.clamp(procs, self.max_threads);
         let Self { max_threads, thread_name, slice, .. } = self;
-        Ok(Options { procs, max_threads, thread_name, slice })
+        Ok((Options { procs, most_procs, max_threads, thread_name, slice }, watcher))
     }
 }
 
 impl Procs {
-    fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<usize, String> {
+    /// The number, and for `Auto` what to follow.
+    fn resolve(self, env: impl Fn(&str) -> Option<String>) -> Result<(usize, Option<Watcher>), String> {
         match (self, env(PROCS_VARIABLE)) {
             (Self::Fixed(0), _) => Err("procs is 0: at least one task has to run at a time".to_owned()),
-            (Self::Fixed(n), _) => Ok(n),
-            (Self::Auto, Some(text)) => parse(&text),
-            (Self::Auto, None) => Ok(cpus().get()),
+            (Self::Fixed(n), _) => Ok((n, None)),
+            (Self::Auto, Some(text)) => Ok((parse(&text)?, None)),
+            (Self::Auto, None) => {
+                let watcher = Watcher::new();
+                Ok((procs(watcher.current()), Some(watcher)))
+            }
         }
     }
 }
@@ -126,8 +136,9 @@ fn parse(text: &str) -> Result<usize, String> {
     procs.map(NonZeroUsize::get).map_err(|_| format!("{PROCS_VARIABLE} is {text:?}, not a whole number from 1"))
 }
 
-fn cpus() -> NonZeroUsize {
-    tidemill_cgroup::cpu_limit().procs(Rounding::Ceil, NonZeroUsize::MIN)
+/// Rounded up, at least one: a quota of 1.5 CPUs is used up by two threads, and not by one.
+pub(crate) fn procs(limit: &CpuLimit) -> usize {
+    limit.procs(Rounding::Ceil, NonZeroUsize::MIN).get()
 }
 
 fn invalid(text: String) -> io::Error {
@@ -153,7 +164,7 @@ mod tests {
             (builder().procs(Procs::Fixed(1)).thread_name("a\0b"), None, Err("thread_name \"a\\0b\"")),
         ];
         for (builder, variable, expected) in cases {
-            let got = builder.clone().checked(|_| variable.map(str::to_owned)).map(|options| options.procs);
+            let got = builder.clone().checked(|_| variable.map(str::to_owned)).map(|(options, _)| options.procs);
             match (expected, got) {
                 (Ok(procs), Ok(got)) => assert_eq!(procs, got),
                 (Err(part), Err(text)) => assert!(text.contains(part), "{text:?} does not name {part:?}"),

@@ -11,6 +11,8 @@ use crate::machine::Machine;
 pub struct Metrics {
     /// Tasks that run at the same time at the most.
     pub procs: usize,
+    /// How often that number changed.
+    pub resizes: u64,
     /// Of these, how many are not in use.
     pub idle_procs: usize,
     /// Threads, the monitor not counted.
@@ -54,6 +56,7 @@ impl Metrics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             procs: shared.roster.procs(),
+            resizes: read(&shared.resizes),
             idle_procs: census.idle_procs,
             threads: census.threads,
             parked_threads: census.parked,

@@ -12,8 +12,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use builder::Options;
+use tidemill_cgroup::Watcher;
+
 pub use builder::{Builder, Procs};
+pub(crate) use builder::{Options, procs};
 pub use handle::Handle;
 pub use metrics::Metrics;
 pub(crate) use owner::Owner;
@@ -64,12 +66,12 @@ impl Runtime {
         Builder::default()
     }
 
-    pub(crate) fn start(options: Options) -> io::Result<Self> {
+    fn start(options: Options, watcher: Option<Watcher>) -> io::Result<Self> {
         let shared = Shared::new(options)?;
         let runtime = Self { handle: Handle::new(Owner::new(Arc::clone(&shared))) };
         // From here on an error drops the runtime, which ends what has been started.
         shared.start_first()?;
-        monitor::start(&shared)?;
+        monitor::start(&shared, watcher)?;
         Ok(runtime)
     }
 
@@ -197,3 +199,6 @@ fn run_on<F: Future>(handle: &Handle, future: F) -> F::Output {
     let _reactor = handle.shared().reactor.enter();
     drive::run(future)
 }
+
+#[cfg(test)]
+mod tests;

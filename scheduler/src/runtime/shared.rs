@@ -1,7 +1,7 @@
 //! What all machines of a runtime share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
+    pub(crate) resizes: AtomicU64,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
     /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
@@ -46,14 +47,15 @@ impl Shared {
     pub(crate) fn new(options: Options) -> io::Result<Arc<Self>> {
         let reactor = Reactor::new()?;
         Ok(Arc::new_cyclic(|me| Self {
-            roster: Roster::new(options.procs, options.max_threads),
+            roster: Roster::new(options.procs, options.most_procs, options.max_threads),
             reactor,
             injector: Injector::new(),
             registry: Registry::new(),
             threads: Threads::default(),
             retakes: Retakes::default(),
+            resizes: AtomicU64::new(0),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
-            holders: (0..options.procs).map(|_| AtomicU32::new(NONE)).collect(),
+            holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
             stopping: AtomicBool::new(false),
             me: Weak::clone(me),
             options,
@@ -67,6 +69,21 @@ impl Shared {
     /// All machines that were ever started.
     pub(crate) fn machines(&self) -> impl Iterator<Item = &Machine> {
         self.machines.iter().filter_map(OnceLock::get).map(|machine| &**machine)
+    }
+
+    /// Permits that there may ever be.
+    pub(crate) fn permits(&self) -> usize {
+        self.holders.len()
+    }
+
+    /// Changes the number of permits, up to `permits`.
+    pub(crate) fn resize(&self, procs: usize) {
+        let procs = procs.clamp(1, self.permits());
+        if procs != self.roster.procs() {
+            self.roster.resize(procs);
+            self.resizes.fetch_add(1, Ordering::Relaxed);
+            self.notify_fenced();
+        }
     }
 
     /// The machine that holds `permit`, as of late.
@@ -107,6 +124,16 @@ impl Shared {
         if self.roster.wants_wake_fenced() {
             self.wake_one();
         }
+        // After the fence of the line above, which pairs with the one in `stop`: one of the two empties the injector.
+        if self.is_stopping() {
+            self.empty_injector();
+        }
+    }
+
+    /// At the end: queued tasks are cancelled already, but each keeps this alive, which keeps them.
+    #[cold]
+    fn empty_injector(&self) {
+        while !matches!(self.injector.steal(), Steal::Empty) {}
     }
 
     /// Wakes a machine to search, unless one searches; whether it did.
@@ -211,7 +238,7 @@ impl Shared {
 
     /// Ends all tasks and lets all threads come to their end.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
+        self.stopping.store(true, Ordering::Relaxed);
         let resting = self.roster.stop();
         self.reactor.end_drive();
         for id in resting {
@@ -224,6 +251,8 @@ impl Shared {
                 machine.retake(permit as Permit);
             }
         }
+        fence(Ordering::SeqCst);
+        self.empty_injector();
     }
 }
 

@@ -6,21 +6,27 @@
 mod check;
 mod generate;
 mod lines;
+mod load;
 mod payment_sim;
 mod run;
 mod serve;
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tidemill::Runtime;
 
+use crate::job;
+
 /// The order pipeline: intake, payment, delivery, and the tools to try and to check it.
 #[derive(Debug, Parser)]
-#[command(name = "orders", version, arg_required_else_help = true)]
+#[command(name = "orders", version)]
 struct Cli {
+    /// Without a command both variants are measured and compared; the report goes to this folder.
+    #[arg(long)]
+    report: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +39,8 @@ enum Command {
     Generate(generate::Args),
     /// Check the invariants of a database that no service is using.
     Check(check::Args),
+    /// Send generated orders to a running service and say how it did.
+    Load(load::Args),
     /// Run the payment provider's simulator.
     PaymentSim(payment_sim::Args),
 }
@@ -56,11 +64,14 @@ impl From<bool> for Verdict {
 /// Runs the command that the arguments ask for.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let Cli { report, command } = Cli::parse();
+    let Some(command) = command else { return job::run(report.as_deref()) };
+    let done = match command {
         Command::Serve(args) => on_tidemill(serve::serve(args)),
         Command::Run(args) => on_tidemill(run::run(args)),
         Command::Generate(args) => generate::generate(&args),
         Command::Check(args) => check::check(&args),
+        Command::Load(args) => on_tidemill(load::load(args)),
         Command::PaymentSim(args) => on_tidemill(payment_sim::serve(args)),
     };
     match done {

@@ -8,6 +8,7 @@
 //! | `GET /readyz` | 200 while it should get orders, else 503 |
 //! | `GET /metrics` | the counts as Prometheus reads them |
 //! | `GET /debug/vars` | the counts and the process as JSON |
+//! | `GET /debug/pprof/flamegraph?seconds=5` | where the CPU time goes, as a picture |
 
 use axum::{
     Json, Router,
@@ -23,6 +24,7 @@ use super::{answer, body, vars};
 use crate::{
     Pipeline,
     domain::{Kind, Reject},
+    job,
 };
 
 pub(super) fn router(pipeline: Pipeline) -> Router {
@@ -33,6 +35,7 @@ pub(super) fn router(pipeline: Pipeline) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/debug/vars", get(debug_vars))
+        .route("/debug/pprof/flamegraph", get(job::pprof::flamegraph))
         .with_state(pipeline)
 }
 

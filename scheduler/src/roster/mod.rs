@@ -30,13 +30,21 @@
 //! still run by the pusher itself, or stolen after its permit is retaken; what is lost is parallelism until the next
 //! push or the monitor's next sweep, at most a millisecond later. That fence would cost more than the push.
 //!
+//! # Size
+//!
+//! The number of permits changes while the runtime runs, and nothing stops for it. Growing puts permits among the idle
+//! ones. Shrinking withdraws idle ones at once, and of those in use the next that are given up; a machine looks for
+//! that after at most 61 polls.
+//!
 //! # Locks
 //!
 //! One mutex guards the lists; the counters beside it are copies to be read without it. It is taken only when a
 //! machine starts or ends a rest, never per task. Nothing else is locked under it.
 
-use std::collections::VecDeque;
-use std::thread::Thread;
+mod lists;
+
+pub(crate) use lists::Census;
+use lists::{Driver, Lists};
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
 
@@ -83,7 +91,10 @@ pub(crate) enum Leave {
 
 #[derive(Debug)]
 pub(crate) struct Roster {
-    procs: usize,
+    /// How many permits there are to be.
+    procs: AtomicUsize,
+    /// How many more there are: to be withdrawn when they are given up.
+    surplus: AtomicUsize,
     /// Copy of `lists.permits.len()`.
     idle: AtomicUsize,
     /// Machines that search, or were woken to.
@@ -93,55 +104,13 @@ pub(crate) struct Roster {
     lists: Mutex<Lists>,
 }
 
-#[derive(Debug)]
-struct Lists {
-    /// Idle permits.
-    permits: Vec<Permit>,
-    /// Parked machines; the one that parked last is woken first, its cache is warm.
-    parked: Vec<MachineId>,
-    driver: Option<Driver>,
-    /// Machines in the middle of a poll, first come first served.
-    waiting: VecDeque<MachineId>,
-    /// Indices of ended machines, to be used again before new ones.
-    free: Vec<MachineId>,
-    threads: usize,
-    max_threads: usize,
-    /// Indices ever used.
-    used: MachineId,
-    /// How often a thread was wanted and no further one was allowed.
-    capped: u64,
-    /// The monitor's thread, while it sleeps until a permit is taken.
-    monitor: Option<Thread>,
-    stopping: bool,
-}
-
-/// The machine in the reactor. It stays listed until it has come out, also when it was called: the next one would
-/// answer to the call in its stead, and leave it sleeping in there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Driver {
-    machine: MachineId,
-    /// A permit is on its way to it.
-    called: bool,
-}
-
 impl Roster {
-    /// All permits idle, no threads.
-    pub(crate) fn new(procs: usize, max_threads: usize) -> Self {
-        let lists = Lists {
-            permits: (0..procs as Permit).rev().collect(),
-            parked: Vec::new(),
-            driver: None,
-            waiting: VecDeque::new(),
-            free: Vec::new(),
-            threads: 0,
-            max_threads,
-            used: 0,
-            capped: 0,
-            monitor: None,
-            stopping: false,
-        };
+    /// All permits idle, no threads. There can be up to `most` permits later.
+    pub(crate) fn new(procs: usize, most: usize, max_threads: usize) -> Self {
+        let lists = Lists::new(procs as Permit, most as Permit, max_threads);
         Self {
-            procs,
+            procs: AtomicUsize::new(procs),
+            surplus: AtomicUsize::new(0),
             idle: AtomicUsize::new(procs),
             searching: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
@@ -150,7 +119,29 @@ impl Roster {
     }
 
     pub(crate) fn procs(&self) -> usize {
-        self.procs
+        self.procs.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number of permits. Afterwards the caller wakes a machine if work waits.
+    pub(crate) fn resize(&self, procs: usize) {
+        let mut lists = lock(&self.lists);
+        let before = self.procs() + self.surplus.load(Ordering::Relaxed);
+        self.procs.store(procs, Ordering::Relaxed);
+        self.surplus.store(before.saturating_sub(procs), Ordering::Relaxed);
+        for _ in before..procs {
+            let permit = lists.withdrawn.pop();
+            lists.permits.extend(permit);
+        }
+        while self.is_oversized() && !lists.permits.is_empty() {
+            let permit = lists.permits.pop().filter(|_| self.withdraws());
+            lists.withdrawn.extend(permit);
+        }
+        self.idle.store(lists.permits.len(), Ordering::Relaxed);
+    }
+
+    /// Are there more permits than there are to be? A hint.
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.surplus.load(Ordering::Relaxed) != 0
     }
 
     /// Step 3 of a submission without its fence: is there somebody to wake? Two loads.
@@ -180,6 +171,9 @@ impl Roster {
     /// A permit was retaken from a stuck machine: who goes on with it. None: it is idle now.
     pub(crate) fn hand_off(&self, permit: Permit) -> Option<Wakeup> {
         let mut lists = lock(&self.lists);
+        if self.withdrew(&mut lists, permit) {
+            return None;
+        }
         if let Some(machine) = self.pop_waiting(&mut lists) {
             return Some(Wakeup::Waiting(machine, permit));
         }
@@ -193,7 +187,7 @@ impl Roster {
     /// May a machine without work start to search? No more than half of those that are not idle do: more would only
     /// disturb each other.
     pub(crate) fn begin_search(&self) -> bool {
-        let busy = self.procs.saturating_sub(self.idle.load(Ordering::Relaxed));
+        let busy = self.procs().saturating_sub(self.idle.load(Ordering::Relaxed));
         if 2 * self.searching.load(Ordering::Relaxed) >= busy.max(1) {
             return false;
         }
@@ -284,6 +278,11 @@ impl Roster {
         Leave::Without
     }
 
+    /// A permit that is not needed: it is withdrawn, given to a machine that waits, or idle.
+    pub(crate) fn give_back(&self, permit: Permit) -> Option<Wakeup> {
+        self.release(&mut lock(&self.lists), permit)
+    }
+
     /// Does a machine wait for a permit? A hint.
     pub(crate) fn anyone_waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
@@ -299,8 +298,7 @@ impl Roster {
     pub(crate) fn not_started(&self, machine: MachineId, permit: Permit) {
         let mut lists = lock(&self.lists);
         lists.end(machine);
-        lists.permits.push(permit);
-        self.idle.store(lists.permits.len(), Ordering::Relaxed);
+        self.make_idle(&mut lists, permit);
         drop(lists);
         self.give_up();
     }
@@ -326,7 +324,7 @@ impl Roster {
     /// are taken, so that no taker is missed. It is unparked then, or when the runtime stops.
     pub(crate) fn monitor_may_sleep(&self) -> bool {
         let mut lists = lock(&self.lists);
-        let idle = lists.permits.len() == self.procs && lists.driver.is_some() && lists.waiting.is_empty();
+        let idle = lists.permits.len() == self.procs() && lists.driver.is_some() && lists.waiting.is_empty();
         let may = idle && !lists.stopping;
         lists.monitor = may.then(std::thread::current);
         may
@@ -347,15 +345,7 @@ impl Roster {
     }
 
     pub(crate) fn census(&self) -> Census {
-        let lists = lock(&self.lists);
-        Census {
-            threads: lists.threads,
-            parked: lists.parked.len(),
-            idle_procs: lists.permits.len(),
-            waiting: lists.waiting.len(),
-            searching: self.searching.load(Ordering::Relaxed),
-            capped: lists.capped,
-        }
+        lock(&self.lists).census(self.searching.load(Ordering::Relaxed))
     }
 
     fn take_permit(&self, lists: &mut Lists) -> Option<Permit> {
@@ -367,12 +357,34 @@ impl Roster {
 
     /// Gives `permit` to a waiting machine, or to nobody.
     fn release(&self, lists: &mut Lists, permit: Permit) -> Option<Wakeup> {
-        if let Some(machine) = self.pop_waiting(lists) {
-            return Some(Wakeup::Waiting(machine, permit));
+        if !self.withdrew(lists, permit) {
+            if let Some(machine) = self.pop_waiting(lists) {
+                return Some(Wakeup::Waiting(machine, permit));
+            }
+            self.make_idle(lists, permit);
         }
+        None
+    }
+
+    fn make_idle(&self, lists: &mut Lists, permit: Permit) {
         lists.permits.push(permit);
         self.idle.store(lists.permits.len(), Ordering::Relaxed);
-        None
+    }
+
+    /// Withdraws a permit that was given up, if there are too many.
+    fn withdrew(&self, lists: &mut Lists, permit: Permit) -> bool {
+        let withdraws = self.withdraws();
+        if withdraws {
+            lists.withdrawn.push(permit);
+        }
+        withdraws
+    }
+
+    /// Is one more to be withdrawn? Counts it. Under the lock, so a load and a store.
+    fn withdraws(&self) -> bool {
+        let surplus = self.surplus.load(Ordering::Relaxed);
+        self.surplus.store(surplus.saturating_sub(1), Ordering::Relaxed);
+        surplus != 0
     }
 
     fn pop_waiting(&self, lists: &mut Lists) -> Option<MachineId> {
@@ -397,139 +409,13 @@ impl Roster {
         if let Some(machine) = lists.start() {
             return Some(Wakeup::Start(machine, permit));
         }
-        lists.permits.push(permit);
-        self.idle.store(lists.permits.len(), Ordering::Relaxed);
+        self.make_idle(lists, permit);
         None
     }
 }
 
-impl Lists {
-    fn rests(&self, machine: MachineId) -> bool {
-        self.driver == Some(Driver { machine, called: false }) || self.parked.contains(&machine)
-    }
-
-    fn remove(&mut self, machine: MachineId) {
-        self.parked.retain(|&m| m != machine);
-        self.driver = self.driver.filter(|driver| driver.machine != machine);
-    }
-
-    fn wake_monitor(&mut self) {
-        if let Some(monitor) = self.monitor.take() {
-            monitor.unpark();
-        }
-    }
-
-    /// An index for a new thread, if one is allowed.
-    fn start(&mut self) -> Option<MachineId> {
-        if self.threads == self.max_threads {
-            self.capped += 1;
-            return None;
-        }
-        self.threads += 1;
-        Some(self.free.pop().unwrap_or_else(|| {
-            self.used += 1;
-            self.used - 1
-        }))
-    }
-
-    fn end(&mut self, machine: MachineId) {
-        self.threads -= 1;
-        self.free.push(machine);
-    }
-}
-
-/// The machines by what they do, at one moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Census {
-    pub(crate) threads: usize,
-    pub(crate) parked: usize,
-    pub(crate) idle_procs: usize,
-    pub(crate) waiting: usize,
-    pub(crate) searching: usize,
-    pub(crate) capped: u64,
-}
+#[cfg(all(test, not(tidemill_loom)))]
+mod tests;
 
 #[cfg(all(test, tidemill_loom))]
-mod loom_tests {
-    use super::*;
-    use loom::sync::{Arc, atomic::AtomicBool};
-    use loom::thread;
-
-    /// The protocol around a queue of one task: a submitter against machines that go to rest. If all rest, the task
-    /// must have been taken.
-    fn submit_against_resting(procs: usize) {
-        loom::model(move || {
-            let roster = Arc::new(Roster::new(procs, procs));
-            let queue = Arc::new(AtomicBool::new(false));
-            let permits: Vec<_> = (0..procs).map(|_| running(&roster)).collect();
-            let machines: Vec<_> = permits
-                .into_iter()
-                .map(|(machine, permit)| {
-                    let (roster, queue) = (Arc::clone(&roster), Arc::clone(&queue));
-                    thread::spawn(move || run_dry(&roster, &queue, machine, permit))
-                })
-                .collect();
-            queue.store(true, Ordering::Release);
-            let woken = roster.wants_wake_fenced() && roster.claim_wake().is_some();
-            let taken = machines.into_iter().fold(false, |taken, m| taken | m.join().expect("no panic"));
-            assert!(woken || taken, "the task lies in the queue and everybody sleeps");
-        });
-    }
-
-    /// A machine of the roster with its permit, as after a start.
-    fn running(roster: &Roster) -> (MachineId, Permit) {
-        let Some(Wakeup::Start(machine, permit)) = roster.claim_wake() else { panic!("a thread may start") };
-        (machine, permit)
-    }
-
-    /// Gives up searching, rests, looks; `true` if the look took the task with a permit.
-    fn run_dry(roster: &Roster, queue: &AtomicBool, machine: MachineId, permit: Permit) -> bool {
-        roster.give_up();
-        let _ = roster.rest(machine, Some(permit));
-        queue.load(Ordering::Acquire) && !matches!(roster.leave_for_work(machine), Leave::Without)
-    }
-
-    #[test]
-    fn loom_no_task_is_left_with_one_machine() {
-        submit_against_resting(1);
-    }
-
-    /// A driver that is called, while another machine goes to rest: the call must not be answered by the other.
-    #[test]
-    fn loom_a_called_driver_keeps_its_seat_until_it_is_out() {
-        loom::model(|| {
-            let roster = Arc::new(Roster::new(2, 2));
-            let (first, one) = running(&roster);
-            roster.give_up();
-            let (second, two) = running(&roster);
-            roster.give_up();
-            assert_eq!(roster.rest(first, Some(one)).0, Some(Role::Driver));
-            let other = Arc::clone(&roster);
-            let resting = thread::spawn(move || other.rest(second, Some(two)).0);
-            let called = roster.claim_wake();
-            let role = resting.join().expect("no panic");
-            if matches!(called, Some(Wakeup::Driver(..))) {
-                assert_eq!(role, Some(Role::Parked), "two machines in the reactor, and one call for both");
-                assert_eq!(roster.leave_reactor(first), Leave::Handed);
-            }
-        });
-    }
-
-    #[test]
-    fn loom_a_permit_released_goes_to_the_machine_that_waits() {
-        loom::model(|| {
-            let roster = Arc::new(Roster::new(1, 2));
-            let (machine, permit) = running(&roster);
-            roster.give_up();
-            let other = Arc::clone(&roster);
-            let waiter = thread::spawn(move || other.want_permit(7));
-            let (_, wakeup) = roster.rest(machine, Some(permit));
-            let got = match waiter.join().expect("no panic") {
-                Leave::Permit(_) => 1,
-                Leave::Without => usize::from(wakeup == Some(Wakeup::Waiting(7, permit))),
-                Leave::Handed => 0,
-            };
-            assert_eq!(got, 1, "an idle permit beside a machine that waits for one");
-        });
-    }
-}
+mod models;
