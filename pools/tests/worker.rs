@@ -80,7 +80,8 @@ on_both_runtimes! {
     async fn many_submitters_share_a_short_queue(on) {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
-        let pool = Arc::new(WorkerPool::builder().workers(2).queue(1).on(on.clone()).build_sync(move |n: u32| sink.lock().unwrap().push(n)).unwrap());
+        let builder = WorkerPool::builder().workers(2).queue(1).on(on.clone());
+        let pool = Arc::new(builder.build_sync(move |n: u32| sink.lock().unwrap().push(n)).unwrap());
         let submitters: Vec<_> = (0..8_u32).map(|submitter| {
             let pool = Arc::clone(&pool);
             let task = async move {

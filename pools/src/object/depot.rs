@@ -2,7 +2,8 @@
 //!
 //! Invariant, at every release of the lock: `idle.len() + reserved <= capacity` and `reserved <= capacity / 2`. `idle`
 //! are the objects here, `reserved` the places promised to magazines, filled or not. The half that is never reserved is
-//! what objects travel through, from threads that return to threads that get. User code (`make`, hooks, destructors) never runs under the lock.
+//! what objects travel through, from threads that return to threads that get. User code (`make`, hooks, destructors)
+//! never runs under the lock.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

@@ -72,9 +72,10 @@ pub const INVARIANTS: &[Invariant] = &[
         claim: "every order has one idempotency key",
         needs: Needs::Database,
         all: ORDERS,
-        violations: "SELECT ifnull(o.id, i.order_id) FROM orders o
-            FULL JOIN idempotency i ON i.order_id = o.id
-            GROUP BY ifnull(o.id, i.order_id) HAVING count(o.id) <> 1 OR count(i.key) <> 1",
+        violations: "SELECT order_id FROM (
+                SELECT id AS order_id, 1 AS orders, 0 AS keys FROM orders
+                UNION ALL SELECT order_id, 0, 1 FROM idempotency)
+            GROUP BY order_id HAVING sum(orders) <> 1 OR sum(keys) <> 1",
     },
     Invariant {
         name: "total",

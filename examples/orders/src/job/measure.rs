@@ -1,7 +1,5 @@
 //! The phases that one variant goes through, and what they found.
 
-use std::time::{Duration, Instant};
-
 use orders_load::{LoadReport, Step, StepReport};
 use orders_report::Variant;
 use tidemill::profiling::FoldedStacks;
@@ -39,7 +37,8 @@ pub(crate) struct Measured {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Costs {
     pub(crate) orders: u64,
-    pub(crate) elapsed: Duration,
+    /// Orders delivered or cancelled per second while the load was on.
+    pub(crate) finish_rate: f64,
     pub(crate) spent: Spent,
 }
 
@@ -73,10 +72,13 @@ fn warm_up(session: &mut Session<'_>, variant: Variant) -> Result<(), JobError> 
 
 fn saturate(session: &mut Session<'_>, variant: Variant) -> Result<(LoadReport, Costs), JobError> {
     let work = || {
-        let (before, started) = (session.vars()?, Instant::now());
+        let before = session.vars()?;
         let report = session.saturate(plan::SATURATION)?;
+        let finished = session.vars()?.finished() - before.finished();
         let spent = session.drain()?.since(&before);
-        let costs = Costs { orders: report.accepted.len() as u64, elapsed: started.elapsed(), spent };
+        #[allow(clippy::cast_precision_loss)] // Orders of some seconds.
+        let finish_rate = finished as f64 / report.elapsed.as_secs_f64();
+        let costs = Costs { orders: report.accepted.len() as u64, finish_rate, spent };
         Ok((report, costs))
     };
     progress::step(&title(variant, "saturation"), work, |(report, _)| accepted(report))
@@ -89,7 +91,6 @@ fn offer(session: &mut Session<'_>, variant: Variant, rate: f64) -> Result<LoadR
     loop {
         let what = format!("steady {rate:.0} orders/s");
         let report = progress::step(&title(variant, &what), || session.offer(&[step]), latencies)?;
-        session.drain()?;
         if report.is_valid() || attempt == plan::ATTEMPTS {
             return Ok(report);
         }
@@ -99,9 +100,7 @@ fn offer(session: &mut Session<'_>, variant: Variant, rate: f64) -> Result<LoadR
 
 fn climb(session: &mut Session<'_>, variant: Variant, capacity: f64) -> Result<LoadReport, JobError> {
     let steps = plan::LADDER.map(|share| Step { rate: capacity * share, duration: plan::RUNG });
-    let report = progress::step(&title(variant, "ladder"), || session.offer(&steps), peak)?;
-    session.drain()?;
-    Ok(report)
+    progress::step(&title(variant, "ladder"), || session.offer(&steps), peak)
 }
 
 fn profile(session: &mut Session<'_>, variant: Variant) -> Result<FoldedStacks, JobError> {

@@ -8,16 +8,16 @@ pub(crate) const CONNECTIONS: usize = 64;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Fills caches and pools, and lets the store grow its first pages.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// Every connection always busy: finds the capacity, and the cost of an order at capacity.
-pub(crate) const SATURATION: Duration = Duration::from_secs(6);
+pub(crate) const SATURATION: Duration = Duration::from_secs(5);
 /// Open loop at a rate both variants can serve, for the latencies: at 500 orders/s still 2,500 samples,
 /// which is what a p99.9 needs at the least.
 pub(crate) const STEADY: Duration = Duration::from_secs(5);
 /// One step of the ladder; short, because overload only fills queues.
-pub(crate) const RUNG: Duration = Duration::from_millis(1500);
+pub(crate) const RUNG: Duration = Duration::from_secs(1);
 /// Under the profiler.
-pub(crate) const PROFILE_SECONDS: u64 = 4;
+pub(crate) const PROFILE_SECONDS: u64 = 3;
 
 /// The steady rate, as a share of a variant's capacity: loaded, but with room for bursts.
 pub(crate) const STEADY_LOAD: f64 = 0.7;

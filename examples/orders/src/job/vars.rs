@@ -9,6 +9,9 @@ pub(crate) struct Vars {
     unpaid: u64,
     /// Events that some consumer has not dealt with.
     outbox_depth: u64,
+    /// Orders that came to a good end, and to the other one.
+    delivered: u64,
+    cancelled: u64,
     process: Process,
     allocator: Allocator,
 }
@@ -41,6 +44,11 @@ impl Vars {
         self.unpaid + self.outbox_depth
     }
 
+    /// Orders that have come to their end.
+    pub(crate) fn finished(&self) -> u64 {
+        self.delivered + self.cancelled
+    }
+
     pub(crate) fn peak_rss_bytes(&self) -> u64 {
         self.process.peak_rss_bytes
     }
@@ -70,7 +78,7 @@ mod tests {
 
     fn page(unpaid: u64, allocations: u64, cpu_seconds: f64) -> Vars {
         let json = format!(
-            r#"{{"accepted":9,"unpaid":{unpaid},"outbox_depth":0,
+            r#"{{"accepted":9,"unpaid":{unpaid},"outbox_depth":0,"delivered":5,"cancelled":1,
                 "process":{{"cpu_seconds":{cpu_seconds},"rss_bytes":1,"peak_rss_bytes":2}},
                 "allocator":{{"allocations":{allocations},"allocated_bytes":{allocations}}}}}"#
         );

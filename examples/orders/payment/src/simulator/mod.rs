@@ -5,12 +5,15 @@
 //! and never answers, closes the connection, tells the client to slow down. `GET /ledger` shows what
 //! was really taken, so that a test can compare it with what the client believes.
 //!
-//! | route | answer |
-//! |---|---|
-//! | `POST /charges` with `Idempotency-Key` and `{"order":1,"amount_cents":100}` | `{"charged":{"receipt":"r-1"}}` or `{"declined":{"reason":"…"}}` |
-//! | `POST /charges/batch` with `{"charges":[{"key":"1","order":1,"amount_cents":100}]}` | `{"results":[{"key":"1","result":{"charged":{…}}}]}` |
-//! | `GET /ledger` | `[{"key":"1","order":1,"amount_cents":100,"receipt":"r-1"}]` |
-//! | `GET /healthz` | `ok` |
+//! ```text
+//! POST /charges          Idempotency-Key: 1
+//!                        {"order":1,"amount_cents":100}
+//!                        -> {"charged":{"receipt":"r-1"}} or {"declined":{"reason":"…"}}
+//! POST /charges/batch    {"charges":[{"key":"1","order":1,"amount_cents":100}]}
+//!                        -> {"results":[{"key":"1","result":{"charged":{…}}}]}
+//! GET  /ledger           -> [{"key":"1","order":1,"amount_cents":100,"receipt":"r-1"}]
+//! GET  /healthz          -> ok
+//! ```
 
 mod faults;
 mod ledger;
