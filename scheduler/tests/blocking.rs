@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tidemill_scheduler::{Procs, Runtime, block_on, blocking, spawn};
+use tidemill_scheduler::{Procs, Runtime, block_on, blocking, spawn, yield_now};
 
 fn runtime(procs: usize) -> Runtime {
     Runtime::builder().procs(Procs::Fixed(procs)).build().unwrap()
@@ -129,6 +129,34 @@ fn past_the_cap_blocking_tasks_wait_and_all_finish() {
         rt.block_on(task).unwrap();
     }
     assert!(rt.metrics().threads <= 4, "{:?}", rt.metrics());
+}
+
+#[test]
+fn machines_that_wait_for_a_permit_leave_no_search_behind() {
+    // A search that is never ended keeps every machine asleep when work comes from outside. It takes machines that are
+    // woken to search while others, coming out of a region, wait for their permit.
+    let rt = runtime(2);
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            rt.spawn(async {
+                for _ in 0..40 {
+                    blocking(nap);
+                    for _ in 0..50 {
+                        spawn(yield_now()).await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        rt.block_on(task).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while rt.metrics().idle_procs != 2 && Instant::now() < deadline {
+        thread::yield_now();
+    }
+    let metrics = rt.metrics();
+    assert_eq!((metrics.idle_procs, metrics.searching_threads, metrics.waiting_threads), (2, 0, 0), "{metrics:?}");
 }
 
 #[test]

@@ -232,3 +232,6 @@ impl Machine {
 fn some(word: u32) -> Option<u32> {
     (word != NONE).then_some(word)
 }
+
+#[cfg(test)]
+mod tests;

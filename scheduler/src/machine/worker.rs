@@ -86,7 +86,7 @@ impl Local {
 
     /// Every 61st pick: gives the permit up if there are too many, or to a machine that waits for one; gives the reactor
     /// a turn if it is due; and says that the injector goes first.
-    fn look_around(&self) -> bool {
+    pub(super) fn look_around(&self) -> bool {
         let left = self.countdown.get() - 1;
         if left != 0 {
             self.countdown.set(left);
@@ -113,8 +113,9 @@ impl Local {
     }
 
     /// Gives the permit to the first machine that waits, and waits behind it.
-    pub(super) fn pass_permit_on(&self) {
+    fn pass_permit_on(&self) {
         let shared = self.shared();
+        self.stop_searching();
         let Some(permit) = shared.give_up(&self.machine) else { return };
         match shared.roster.next_waiting(permit) {
             Some(wakeup) => {
@@ -148,9 +149,7 @@ impl Local {
     /// Nothing to do, or no permit to do it with. `true`: look again. `false`: the thread ends.
     fn rest(&self) -> bool {
         let shared = self.shared();
-        if self.searching.take() {
-            shared.roster.give_up();
-        }
+        self.stop_searching();
         let permit = shared.give_up(&self.machine);
         if permit.is_none() {
             self.flush();
@@ -225,7 +224,15 @@ impl Local {
         }
     }
 
+    /// A machine that searched gives it up, found or not; a search that is never ended would keep all others asleep.
+    fn stop_searching(&self) {
+        if self.searching.take() {
+            self.shared().roster.give_up();
+        }
+    }
+
     fn take_over(&self, permit: Permit, searching: bool) -> bool {
+        debug_assert!(!self.searching.get(), "a machine that waits does not search");
         self.gain(permit);
         self.searching.set(searching);
         true
@@ -233,9 +240,7 @@ impl Local {
 
     /// The thread ends: what is left goes to the injector (or, after the end of the runtime, away).
     fn leave(self) {
-        if self.searching.take() {
-            self.shared().roster.give_up();
-        }
+        self.stop_searching();
         if let Some(permit) = self.shared().give_up(&self.machine) {
             // Only a stopping runtime ends a machine that has a permit.
             let _ = self.shared().roster.next_waiting(permit);

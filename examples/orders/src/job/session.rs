@@ -98,11 +98,12 @@ impl<'a> Session<'a> {
 
     /// Stops server and provider, and leaves what the judge needs.
     pub(crate) fn finish(self) -> Result<Remains, JobError> {
-        self.server.stop(plan::STOP)?;
+        // A server that does not end is killed: its store must be whole all the same.
+        let stop_failure = self.server.stop(plan::STOP).err().map(|error| error.to_string());
         // Only now: a payment may have been under way until the server was gone.
         let ledger = self.provider.get("/ledger")?;
         self.provider.stop(plan::STOP)?;
-        Ok(Remains { ledger, accepted: self.accepted })
+        Ok(Remains { ledger, accepted: self.accepted, stop_failure })
     }
 
     fn clients(&mut self) -> Result<Plan, JobError> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use orders_report::{Invariant, Variant};
 
 use super::error::{Doing, JobError};
+use super::plan;
 use crate::check::{self, Acceptance, Evidence, Finding};
 
 /// What is left of a session for its judge.
@@ -17,6 +18,8 @@ pub(crate) struct Remains {
     pub(crate) ledger: Vec<u8>,
     /// The numbers of all orders that a client was told are accepted.
     pub(crate) accepted: Vec<u64>,
+    /// Why the server did not end when it was asked to, if so.
+    pub(crate) stop_failure: Option<String>,
 }
 
 /// Checks every promise of the variant whose store is in `folder`.
@@ -27,7 +30,17 @@ pub(crate) fn judge(variant: Variant, folder: &Path, remains: Remains) -> Result
     let accepted = remains.accepted.into_iter().map(|order| Acceptance { order, key: None });
     let evidence = Evidence { ledger: Some(ledger), accepted: Some(accepted.collect()) };
     let report = check::check(&folder.join(super::DATABASE), &evidence).doing(judging)?;
-    Ok(report.findings.iter().map(|finding| invariant(variant, finding)).collect())
+    let findings = report.findings.iter().map(|finding| invariant(variant, finding));
+    Ok(findings.chain([ending(variant, remains.stop_failure)]).collect())
+}
+
+fn ending(variant: Variant, failure: Option<String>) -> Invariant {
+    Invariant {
+        variant,
+        name: format!("the server ends within {:?} of SIGTERM", plan::STOP),
+        held: failure.is_none(),
+        detail: failure.unwrap_or_else(|| "it did".to_owned()),
+    }
 }
 
 /// In the form that `orders check --ledger ledger.json --accepted accepted.txt` reads.
