@@ -39,10 +39,10 @@ pub(crate) fn report(
 }
 
 /// The phases whose latencies say more about the generator than about the server.
-pub(crate) fn invalid_phases(measured: &Measured) -> Vec<String> {
+pub(crate) fn late_phases(measured: &Measured) -> Vec<String> {
     let phases = [("steady", &measured.steady), ("own rate", &measured.own)];
-    let invalid = phases.into_iter().filter(|(_, load)| !load.is_valid());
-    invalid.map(|(phase, _)| format!("{}, {phase}", measured.variant.name())).collect()
+    let late = phases.into_iter().filter(|(_, load)| !load.is_valid());
+    late.map(|(phase, _)| format!("{}, {phase}", measured.variant.name())).collect()
 }
 
 /// The table: each row says what it measures.

@@ -131,6 +131,6 @@ fn latencies(report: &LoadReport) -> String {
     let planned = report.latency().planned;
     #[allow(clippy::cast_precision_loss)] // Microseconds of a few seconds.
     let [p50, p99] = [0.5, 0.99].map(|quantile| planned.value_at_quantile(quantile) as f64 / 1e3);
-    let verdict = if report.is_valid() { "" } else { ", INVALID: the generator was late itself" };
+    let verdict = if report.is_valid() { "" } else { " (the generator was late itself)" };
     format!("p50 {p50:.1} ms, p99 {p99:.1} ms{verdict}")
 }

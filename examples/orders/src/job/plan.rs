@@ -10,10 +10,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// Fills caches and pools, and lets the store grow its first pages.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// Every connection always busy: finds the capacity, and the cost of an order at capacity.
-pub(crate) const SATURATION: Duration = Duration::from_secs(5);
-/// Open loop at a rate both variants can serve, for the latencies: at 500 orders/s still 2,500 samples,
-/// which is what a p99.9 needs at the least.
-pub(crate) const STEADY: Duration = Duration::from_secs(5);
+pub(crate) const SATURATION: Duration = Duration::from_secs(4);
+/// Open loop at a rate both variants can serve, for the latencies: at 500 orders/s still 2,000 samples, of which
+/// a p99.9 needs a thousand at the least.
+pub(crate) const STEADY: Duration = Duration::from_secs(4);
 /// One step of the ladder; short, because overload only fills queues.
 pub(crate) const RUNG: Duration = Duration::from_secs(1);
 /// Under the profiler.
