@@ -50,6 +50,10 @@ pub(crate) const BLOCKED_AFTER: Duration = Duration::from_millis(1);
 /// A poll that still runs after this long loses its permit if other work waits: Go's time slice.
 pub(crate) const SLICE: Duration = Duration::from_millis(10);
 
+/// Tasks moved per round from the queue of a machine that burns to the injector: at a round a millisecond each of them
+/// waits no longer than the others, and a long queue is left for thieves, who move it faster.
+pub(crate) const RELIEF_BATCH: usize = 32;
+
 /// Nobody turned the reactor for this long: the monitor sees to it. Go's netpoll figure.
 pub(crate) const DRIVER_GAP: Duration = Duration::from_millis(10);
 

@@ -9,7 +9,8 @@
 //! A machine is stuck if two rounds see it in the same poll and
 //! - it is in a region marked by [`blocking`](crate::blocking): at once;
 //! - its thread has used no CPU for a millisecond, and sleeps: it is *blocked* in the kernel;
-//! - the poll has used the CPU for a slice (10 ms): it is *burning*.
+//! - the poll has used the CPU for a slice (10 ms): it is *burning*. It keeps its permit while other machines turn over;
+//!   only its queue is made theirs, a little each round.
 //!
 //! A thread that has had neither sleep nor CPU is none of these: the computer is crowded, and one more thread would
 //! not help.
@@ -24,7 +25,8 @@ use std::time::{Duration, Instant};
 use tidemill_cgroup::Watcher;
 
 use crate::limits::{
-    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RESIZE_INTERVAL,
+    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH,
+    RESIZE_INTERVAL,
 };
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
@@ -155,7 +157,7 @@ impl Monitor {
         let shared = &self.shared;
         self.stranded.retain(|&(id, activity)| {
             let machine = shared.machine(id);
-            shared.salvage(&machine);
+            shared.salvage(&machine, usize::MAX);
             machine.permit().is_none() && machine.activity() == activity
         });
     }
@@ -173,22 +175,43 @@ impl Monitor {
     }
 
     fn retake_stuck(&mut self, now: Instant) -> bool {
+        let looks: Vec<Look> = (0..self.sightings.len()).map(|permit| self.look_at(permit, now)).collect();
+        let some_move = looks.contains(&Look::Moves);
         let mut retook = false;
-        for permit in 0..self.sightings.len() {
-            retook |= self.judge(permit, now);
+        for (permit, look) in looks.into_iter().enumerate() {
+            match look {
+                Look::Stuck(Stuck::Burning) if some_move => self.relieve(permit),
+                Look::Stuck(stuck) => retook |= self.retake(permit, stuck),
+                Look::Moves | Look::Stays => {}
+            }
         }
         retook
     }
 
-    /// Compares the holder of `permit` with the last sighting; retakes the permit if it is stuck and needed.
-    fn judge(&mut self, permit: usize, now: Instant) -> bool {
-        let shared = Arc::clone(&self.shared);
-        let Some(machine) = shared.holder(permit) else {
+    /// Compares the holder of `permit` with the last sighting, and keeps the new one for the next round.
+    fn look_at(&mut self, permit: usize, now: Instant) -> Look {
+        let Some(machine) = self.shared.holder(permit) else {
             self.sightings[permit] = None;
-            return false;
+            return Look::Moves;
         };
-        let Some(stuck) = self.look_at(permit, machine, now) else { return false };
-        if !shared.work_waits() || !machine.retake(permit as Permit) {
+        let activity = machine.activity();
+        let seen = &mut self.sightings[permit];
+        if let Some(seen) = seen.as_mut().filter(|seen| seen.machine == machine.id && seen.activity == activity) {
+            let stuck = seen.verdict(machine, now, self.shared.options.slice);
+            return stuck.map_or(Look::Stays, Look::Stuck);
+        }
+        // With long naps the clock is read at the first sighting, so that the second can judge by it.
+        let clock = activity.in_poll() && self.nap == MONITOR_NAP_MAX;
+        let cpu = if clock { machine.cpu_time().map(|t| (now, t)) } else { None };
+        *seen = activity.in_poll().then_some(Sighting { machine: machine.id, activity, cpu });
+        Look::Moves
+    }
+
+    /// Takes the permit from a stuck machine, if other work waits.
+    fn retake(&mut self, permit: usize, stuck: Stuck) -> bool {
+        let shared = &self.shared;
+        let Some(machine) = shared.holder(permit).filter(|_| shared.work_waits()) else { return false };
+        if !machine.retake(permit as Permit) {
             return false;
         }
         self.sightings[permit] = None;
@@ -197,21 +220,24 @@ impl Monitor {
         true
     }
 
-    /// Is this machine stuck? Keeps the sighting for the next round.
-    fn look_at(&mut self, permit: usize, machine: &Machine, now: Instant) -> Option<Stuck> {
-        let activity = machine.activity();
-        let seen = &mut self.sightings[permit];
-        let same = seen.is_some_and(|s| s.machine == machine.id && s.activity == activity);
-        if !same {
-            // With long naps the clock is read at the first sighting, so that the second can judge by it.
-            let clock = activity.in_poll() && self.nap == MONITOR_NAP_MAX;
-            let cpu = if clock { machine.cpu_time().map(|t| (now, t)) } else { None };
-            let sighting = Sighting { machine: machine.id, activity, cpu };
-            *seen = activity.in_poll().then_some(sighting);
-            return None;
+    /// A machine burns while others turn over: one thread more would only crowd the CPUs. The first tasks of its queue
+    /// move to where the others look, for they may never be short of work of their own, and so never steal.
+    fn relieve(&self, permit: usize) {
+        if let Some(machine) = self.shared.holder(permit) {
+            self.shared.salvage(machine, RELIEF_BATCH);
         }
-        seen.as_mut()?.verdict(machine, now, self.shared.options.slice)
     }
+}
+
+/// What a round sees of the holder of a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// It is not where it was, or the permit is idle: work that waits gets its turn.
+    Moves,
+    /// In the same poll as a round ago, which proves nothing yet.
+    Stays,
+    /// Stuck in a poll.
+    Stuck(Stuck),
 }
 
 impl Sighting {

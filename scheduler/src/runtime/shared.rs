@@ -208,25 +208,25 @@ impl Shared {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.holders[permit as usize].store(NONE, Ordering::Relaxed);
-        self.salvage(machine);
+        self.salvage(machine, usize::MAX);
         if let Some(wakeup) = self.roster.hand_off(permit) {
             self.deliver(wakeup);
         }
     }
 
-    /// Moves the queue of a machine without a permit to the injector.
-    pub(crate) fn salvage(&self, machine: &Machine) {
-        let mut any = false;
-        loop {
+    /// Moves up to `most` tasks of a stuck machine's queue to the injector.
+    pub(crate) fn salvage(&self, machine: &Machine, most: usize) {
+        let mut moved = 0;
+        while moved < most {
             let stolen = machine.thieves.next.take().map_or_else(|| machine.thieves.queue.steal(), Steal::Success);
             match stolen {
                 Steal::Success(task) => self.injector.push(task),
                 Steal::Retry => continue,
                 Steal::Empty => break,
             }
-            any = true;
+            moved += 1;
         }
-        if any {
+        if moved != 0 {
             self.notify_fenced();
         }
     }
