@@ -5,7 +5,10 @@ mod support;
 
 use support::{Client, Service, TempDir};
 
-const GOOD: &str = r#"{"customer":"c-1","currency":"EUR","lines":[{"sku":"SKU-00001","quantity":2}],"ship_to":{"name":"Ada","street":"Mill Lane 1","postcode":"20457","city":"Hamburg","country":"DE"}}"#;
+const GOOD: &str = concat!(
+    r#"{"customer":"c-1","currency":"EUR","lines":[{"sku":"SKU-00001","quantity":2}],"#,
+    r#""ship_to":{"name":"Ada","street":"Mill Lane 1","postcode":"20457","city":"Hamburg","country":"DE"}}"#,
+);
 
 fn for_both_variants(test: impl Fn(&Service)) {
     for variant in ["naive", "tuned"] {

@@ -9,7 +9,12 @@ use crate::{
 };
 
 /// A good body, in which a test replaces one piece by another.
-pub(crate) const GOOD: &str = r#"{"customer":"c-1","currency":"EUR","lines":[{"sku":"SKU-00001","quantity":2,"unit_price_cents":713},{"sku":"SKU-00002","quantity":1}],"ship_to":{"name":"Ada","street":"Mill Lane 1","postcode":"20457","city":"Hamburg","country":"DE"},"note":"ring"}"#;
+pub(crate) const GOOD: &str = concat!(
+    r#"{"customer":"c-1","currency":"EUR","#,
+    r#""lines":[{"sku":"SKU-00001","quantity":2,"unit_price_cents":713},{"sku":"SKU-00002","quantity":1}],"#,
+    r#""ship_to":{"name":"Ada","street":"Mill Lane 1","postcode":"20457","city":"Hamburg","country":"DE"},"#,
+    r#""note":"ring"}"#,
+);
 
 /// What to replace in [`GOOD`], by what, the field at fault, and whether it is no JSON at all.
 const BAD: &[(&str, &str, &str, Kind)] = &[

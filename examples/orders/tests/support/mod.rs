@@ -104,7 +104,7 @@ impl Service {
                 return;
             }
             assert!(began.elapsed() < PATIENCE, "{vars}");
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10)); // tidy-allow(sleep-in-test): another process is polled
         }
     }
 }
