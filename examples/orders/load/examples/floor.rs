@@ -68,7 +68,7 @@ async fn serve() -> Result<(), Failure> {
 async fn accept(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await;
     let status = if body.is_ok() { 202 } else { 400 };
-    let mut response = Response::new(Full::from(&b"{\"id\":1}"[..]));
+    let mut response = Response::new(Full::from(&b"{\"order\":1}"[..]));
     *response.status_mut() = status.try_into().expect("both are HTTP statuses");
     Ok(response)
 }

@@ -14,10 +14,10 @@ use crate::limits;
 ///
 /// ```
 /// use orders_load::{Answer, order_id};
-/// let bytes = b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\n{\"id\":42}";
+/// let bytes = b"HTTP/1.1 202 Accepted\r\nContent-Length: 12\r\n\r\n{\"order\":42}";
 /// let answer = Answer::read(bytes)?.expect("it is complete");
-/// assert_eq!((answer.status(), answer.body()), (202, &b"{\"id\":42}"[..]));
-/// assert_eq!(answer.header("content-length"), Some("9"));
+/// assert_eq!((answer.status(), answer.body()), (202, &b"{\"order\":42}"[..]));
+/// assert_eq!(answer.header("content-length"), Some("12"));
 /// assert_eq!(order_id(&answer), Some(42));
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -171,7 +171,7 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Erro
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The order's number in an answer: `"id"` in a JSON body, else `X-Order-Id`, else the last part of
+/// The order's number in an answer: `"order"` in a JSON body, else `X-Order-Id`, else the last part of
 /// `Location`. The parser of a plan unless it is given another.
 pub fn order_id(answer: &Answer<'_>) -> Option<u64> {
     json_id(answer.body())
@@ -179,10 +179,10 @@ pub fn order_id(answer: &Answer<'_>) -> Option<u64> {
         .or_else(|| answer.header("location")?.rsplit('/').next()?.parse().ok())
 }
 
-/// The first `"id": number` of a JSON text. A scan, not a parse: it is right for the flat answers of an
+/// The first `"order": number` of a JSON text. A scan, not a parse: it is right for the flat answers of an
 /// order service and costs a tenth.
 fn json_id(body: &[u8]) -> Option<u64> {
-    const NAME: &[u8] = b"\"id\"";
+    const NAME: &[u8] = b"\"order\"";
     let at = body.windows(NAME.len()).position(|window| window == NAME)?;
     let value = body[at + NAME.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let end = value.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(value.len());
@@ -243,12 +243,12 @@ mod tests {
     #[test]
     fn an_order_is_found_in_body_or_header() {
         let table = [
-            ("", r#"{"id":42}"#, Some(42)),
-            ("", r#"{"status":"ok", "id" : 18446744073709551615 }"#, Some(u64::MAX)),
+            ("", r#"{"order":42}"#, Some(42)),
+            ("", r#"{"status":"ok", "order" : 18446744073709551615 }"#, Some(u64::MAX)),
             ("X-Order-Id: 7\r\n", "", Some(7)),
             ("Location: /orders/9\r\n", "{}", Some(9)),
-            ("", r#"{"id":"x"}"#, None),
-            ("", r#"{"id":-1}"#, None),
+            ("", r#"{"order":"x"}"#, None),
+            ("", r#"{"order":-1}"#, None),
             ("Location: /orders\r\n", "", None),
         ];
         for (headers, body, expected) in table {

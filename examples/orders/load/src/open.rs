@@ -34,7 +34,7 @@ use crate::{
 /// #     std::thread::spawn(move || for stream in listener.incoming() {
 /// #         let mut stream = stream.unwrap();
 /// #         std::thread::spawn(move || while stream.read(&mut [0; 4096]).unwrap_or(0) > 0 {
-/// #             stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 8\r\n\r\n{\"id\":1}").unwrap();
+/// #             stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 11\r\n\r\n{\"order\":1}").unwrap();
 /// #         });
 /// #     });
 /// #     Ok(addr)

@@ -161,7 +161,7 @@ fn the_id_parser_and_the_progress_are_the_plan_s() {
     let report = common::run(async {
         let addr = serve(|_| ACCEPT).await;
         let plan = plan(addr)
-            .id_parser(|answer| (answer.body().len() > 8).then_some(answer.body().len() as u64))
+            .id_parser(|answer| (answer.body().len() > 11).then_some(answer.body().len() as u64))
             .on_progress(move |progress| {
                 assert_eq!(progress.planned, 55);
                 teller.store(progress.counts.total(), Ordering::Relaxed);
@@ -171,8 +171,8 @@ fn the_id_parser_and_the_progress_are_the_plan_s() {
         run(plan, constant(50.0, 1100 * MS)).await.unwrap()
     });
     assert_complete(&report);
-    assert_eq!(report.unidentified, 10, "{{\"id\":0}} to {{\"id\":9}} are too short for this parser");
-    assert!(report.accepted.iter().all(|&id| id == 9));
+    assert_eq!(report.unidentified, 10, "{{\"order\":0}} to {{\"order\":9}} are too short for this parser");
+    assert!(report.accepted.iter().all(|&length| length == 12));
     assert!(told.load(Ordering::Relaxed) >= 40);
     assert_eq!(report.seconds.len(), 2);
     assert_eq!(report.seconds[0].sent, 50);

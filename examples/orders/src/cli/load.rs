@@ -32,10 +32,7 @@ pub(super) struct Args {
 
 pub(super) async fn load(args: Args) -> Result<Verdict, Failure> {
     let generator = Generator::new(args.seed, limits::PRODUCTS);
-    let plan = Plan::builder(&args.url)
-        .connections(args.connections)
-        .source(move |number| request(&generator, number))
-        .id_parser(|answer| serde_json::from_slice(answer.body()).ok().map(|Accepted { order }| order));
+    let plan = Plan::builder(&args.url).connections(args.connections).source(move |number| request(&generator, number));
     let (plan, duration) = (plan.build()?, Duration::from_secs(args.seconds));
     let report = match args.rate {
         Some(rate) => {
@@ -55,10 +52,4 @@ pub(super) async fn load(args: Args) -> Result<Verdict, Failure> {
 fn request(generator: &Generator, number: u64) -> Request {
     let (key, body) = generator.order(number);
     Request { idempotency_key: String::from_utf8_lossy(key.as_bytes()).into_owned(), body }
-}
-
-/// What an accepting answer says.
-#[derive(serde::Deserialize)]
-struct Accepted {
-    order: u64,
 }

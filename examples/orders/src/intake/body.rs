@@ -1,12 +1,15 @@
 //! Reading a body within its bounds of size and time.
 //!
-//! A body that came in one piece, as orders do, is taken as it lies in the read buffer. A longer one is
-//! put together; one that is too long is read to its end (within reason) but not kept, because a client
+//! A body that came in one piece, as orders do, is taken as it lies in the read buffer. One in pieces is
+//! put together in a pooled buffer, which goes back when the last view of the body does; one that is too long is read to its end (within reason) but not kept, because a client
 //! that is still sending would otherwise see a broken connection instead of our answer.
 
-use bytes::{Bytes, BytesMut};
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use tidemill::pools::{ObjectPool, Pooled};
 use tokio::time::timeout;
 
 use crate::{
@@ -16,6 +19,21 @@ use crate::{
 
 /// Bytes of an oversized body that are read for politeness.
 const DISCARDED_BYTES: usize = 16 << 20;
+
+/// For bodies that come in pieces.
+static BUFFERS: LazyLock<ObjectPool<Vec<u8>>> = LazyLock::new(|| {
+    let pool = ObjectPool::builder(|| Vec::with_capacity(limits::BODY_BYTES)).reset(Vec::clear);
+    pool.build().expect("the defaults are in range")
+});
+
+/// A pooled buffer as the owner of a body.
+struct Joined(Pooled<Vec<u8>>);
+
+impl AsRef<[u8]> for Joined {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// The whole body.
 pub(super) async fn read(body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Reject> {
@@ -28,18 +46,17 @@ async fn read_frames(mut body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes,
     if body.is_end_stream() && first.len() <= limits::BODY_BYTES {
         return Ok(first);
     }
-    let mut whole = BytesMut::from(first);
-    while let Some(data) = next(&mut body).await? {
+    let mut whole = BUFFERS.get();
+    let mut piece = Some(first);
+    while let Some(data) = piece {
         if whole.len() + data.len() > limits::BODY_BYTES {
             discard(body).await?;
             return Err(Reject::too_large());
         }
         whole.extend_from_slice(&data);
+        piece = next(&mut body).await?;
     }
-    match whole.len() {
-        0..=limits::BODY_BYTES => Ok(whole.freeze()),
-        _ => Err(Reject::too_large()),
-    }
+    Ok(Bytes::from_owner(Joined(whole)))
 }
 
 async fn discard(mut body: impl Body<Data = Bytes> + Unpin) -> Result<(), Reject> {

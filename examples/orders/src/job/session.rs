@@ -113,7 +113,6 @@ impl<'a> Session<'a> {
             .connections(plan::CONNECTIONS)
             .timeout(plan::PATIENCE)
             .source(move |n| Request { idempotency_key: format!("{prefix}-{n}"), body: bodies.of(n) })
-            .id_parser(|answer| order_number(answer.body()))
             .build()
             .doing(|| self.loading())
     }
@@ -148,22 +147,3 @@ fn start_server(variant: Variant, folder: &Path, payment_url: &str) -> Result<Se
 const ANY_PORT: &str = "127.0.0.1:0";
 /// The server names the functions of a profile after its last sample, which may take seconds.
 const NAMING: Duration = Duration::from_secs(20);
-
-/// The number in `{"order":7,"status":...}`.
-fn order_number(body: &[u8]) -> Option<u64> {
-    let rest = body.strip_prefix(b"{\"order\":")?;
-    let digits = rest.split(|byte| !byte.is_ascii_digit()).next()?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_is_read_from_the_answer() {
-        assert_eq!(order_number(br#"{"order":42,"status":"accepted"}"#), Some(42));
-        assert_eq!(order_number(br#"{"type":"invalid"}"#), None);
-        assert_eq!(order_number(br#"{"order":"x"}"#), None);
-    }
-}

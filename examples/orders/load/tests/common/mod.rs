@@ -70,7 +70,7 @@ async fn answer(request: Request<Incoming>, reaction: Reaction) -> Result<Respon
         return Err(std::io::ErrorKind::ConnectionReset.into());
     }
     let id = key.strip_prefix("key-").unwrap();
-    let body = Full::from(format!(r#"{{"id":{id}}}"#));
+    let body = Full::from(format!(r#"{{"order":{id}}}"#));
     Ok(Response::builder().status(reaction.status).body(body).unwrap())
 }
 
