@@ -1,8 +1,9 @@
 //! Reading a body within its bounds of size and time.
 //!
-//! A body that came in one piece, as orders do, is taken as it lies in the read buffer. One in pieces is
-//! put together in a pooled buffer, which goes back when the last view of the body does; one that is too long is read to its end (within reason) but not kept, because a client
-//! that is still sending would otherwise see a broken connection instead of our answer.
+//! A body that came in one piece, as orders do, is taken as it lies in the read buffer. One in pieces is put
+//! together in a pooled buffer, which goes back when the last view of the body does. One that is too long
+//! is read to its end (within reason) but not kept, because a client that is still sending would otherwise
+//! see a broken connection instead of our answer.
 
 use std::sync::LazyLock;
 
