@@ -241,10 +241,8 @@ impl Local {
     /// The thread ends: what is left goes to the injector (or, after the end of the runtime, away).
     fn leave(self) {
         self.stop_searching();
-        if let Some(permit) = self.shared().give_up(&self.machine) {
-            // Only a stopping runtime ends a machine that has a permit.
-            let _ = self.shared().roster.next_waiting(permit);
-        }
+        // Only a stopping runtime ends a machine that has a permit: nobody needs it any more.
+        self.shared().give_up(&self.machine);
         self.flush();
         let Self { machine, queue, .. } = self;
         machine.vacate(queue);
