@@ -79,8 +79,8 @@ impl Builder {
         self
     }
 
-    /// How long a poll may use its CPU while other work waits, before another thread takes its turn beside it.
-    /// Default: 10 ms. At least 1 ms.
+    /// How long a poll may use its CPU while other work waits. After that another thread takes its turn beside it, unless
+    /// others turn over: then only its queue is given to them. Default: 10 ms. At least 1 ms.
     pub fn slice(mut self, slice: Duration) -> Self {
         self.slice = slice;
         self
