@@ -133,8 +133,8 @@ fn past_the_cap_blocking_tasks_wait_and_all_finish() {
 
 #[test]
 fn machines_that_wait_for_a_permit_leave_no_search_behind() {
-    // A search that is never ended keeps every machine asleep when work comes from outside. It takes machines that are
-    // woken to search while others, coming out of a region, wait for their permit.
+    // A search that is never ended keeps every machine asleep when work comes from outside. This is the soak; the one
+    // interleaving that was wrong once is stepped through in `machine/tests.rs`.
     let rt = runtime(2);
     let tasks: Vec<_> = (0..64)
         .map(|_| {

@@ -65,20 +65,27 @@ fn a_runtime_shrinks_and_grows_while_it_runs() {
 fn an_ended_runtime_is_freed_although_tasks_were_queued() {
     let rt = Runtime::builder().procs(Procs::Fixed(1)).build().expect("the options are valid");
     let shared = Arc::downgrade(rt.handle.shared());
-    // The only permit spins until the end has begun, so the tasks behind it stay queued; each of them keeps the runtime.
-    let spinner = Arc::downgrade(rt.handle.shared());
+    // The only permit is in a poll from before the tasks are queued until after the end, so nobody takes them out of the
+    // injector; and each of them keeps the runtime.
+    let (inside, release) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (is_inside, released) = (Arc::clone(&inside), Arc::clone(&release));
     drop(rt.spawn(async move {
-        while spinner.upgrade().is_some_and(|shared| !shared.is_stopping()) {
-            std::thread::yield_now();
-        }
+        is_inside.store(true, Ordering::SeqCst);
+        spin_until(|| released.load(Ordering::SeqCst));
     }));
+    spin_until(|| inside.load(Ordering::SeqCst));
     for _ in 0..100 {
         drop(rt.spawn(std::future::pending::<()>()));
     }
-    drop(rt);
+    rt.shutdown_timeout(Duration::ZERO);
+    release.store(true, Ordering::SeqCst);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while shared.strong_count() != 0 && Instant::now() < deadline {
+    spin_until(|| shared.strong_count() == 0 || Instant::now() > deadline);
+    assert_eq!(shared.strong_count(), 0, "the queued tasks keep the runtime, and the runtime the tasks");
+}
+
+fn spin_until(done: impl Fn() -> bool) {
+    while !done() {
         std::thread::yield_now();
     }
-    assert_eq!(shared.strong_count(), 0, "the queued tasks keep the runtime, and the runtime the tasks");
 }
