@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
+use std::sync::Arc;
 
 use crate::machine::Local;
 use crate::runtime::Handle;
@@ -33,7 +34,7 @@ pub(crate) fn machine<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
 
 /// The runtime of this thread.
 pub(crate) fn handle() -> Option<Handle> {
-    machine(|local| local.map(|local| Handle::new(local.owner.clone())))
+    machine(|local| local.map(|local| Handle::new(Arc::clone(local.shared()))))
         .or_else(|| HANDLE.try_with(|handle| handle.borrow().clone()).ok().flatten())
 }
 

@@ -27,6 +27,7 @@ mod yield_now;
 /// Under loom only the files that are modelled are compiled.
 #[cfg(tidemill_loom)]
 mod task {
+    mod slots;
     mod state;
 }
 

@@ -63,5 +63,5 @@ pub(crate) const RESIZE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long dropping a runtime waits for its threads before it leaves them behind.
 pub(crate) const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shards of the registry of live tasks. A power of two; 64 locks of which two threads rarely want the same one.
-pub(crate) const REGISTRY_SHARDS: usize = 64;
+/// Slabs for tasks that are spawned from outside: threads that spawn at the same time rarely share one's lock.
+pub(crate) const OUTSIDE_SLABS: usize = 8;

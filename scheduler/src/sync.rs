@@ -6,13 +6,13 @@
 #[cfg(not(tidemill_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering, fence},
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 #[cfg(tidemill_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicUsize, Ordering, fence},
+    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 use std::sync::PoisonError;
@@ -21,4 +21,17 @@ use std::sync::PoisonError;
 /// middle of a change.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stores into a cell that others empty by a swap; by the only thread that fills it, and only while it is empty.
+///
+/// Under loom it is a swap as well: loom lets another's swap read the "empty" that this store has replaced, and then
+/// takes the store for overwritten, which no memory model allows (a swap reads the last value before its own).
+pub(crate) fn fill<T>(cell: &AtomicPtr<T>, pointer: *mut T) {
+    // Release: who takes the pointer out sees what it points to.
+    if cfg!(tidemill_loom) {
+        cell.swap(pointer, Ordering::Release);
+    } else {
+        cell.store(pointer, Ordering::Release);
+    }
 }

@@ -1,4 +1,4 @@
-//! Tidemill as users get it: registry, reactor, monitor and metrics on.
+//! Tidemill as users get it: slabs of live tasks, reactor, monitor and metrics on.
 
 use std::io;
 

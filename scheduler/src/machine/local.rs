@@ -4,15 +4,18 @@
 //! stores) and two loads that see whether a machine is to be woken. No read-modify-write, no fence.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::panic::Location;
+use std::ptr;
 use std::sync::Arc;
 
 use crossbeam_deque::Worker;
 
-use super::Machine;
+use super::{Belongings, Machine};
 use crate::current;
 use crate::roster::Permit;
-use crate::runtime::{Owner, Shared};
-use crate::task::{Submit, Task};
+use crate::runtime::{Home, Shared};
+use crate::task::{self, Claims, JoinHandle, Slab, Submit, Task};
 
 /// Whether this thread is inside the reactor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +31,10 @@ pub(super) enum Turning {
 #[derive(Debug)]
 pub(crate) struct Local {
     pub(crate) machine: Arc<Machine>,
-    /// The owner token that tasks spawned here share.
-    pub(crate) owner: Owner,
+    shared: Arc<Shared>,
     pub(super) queue: Worker<Task>,
+    /// Of the machine's slab.
+    claims: Claims,
     /// Inside the reactor: what I/O and timers wake goes to the own queue.
     pub(super) turning: Cell<Turning>,
     /// This machine was woken, or began, to search.
@@ -39,36 +43,55 @@ pub(crate) struct Local {
     pub(super) chain: Cell<u32>,
     /// Polls until the next look around.
     pub(super) countdown: Cell<u32>,
-    /// Spreads this machine's tasks over the registry.
-    spawned: Cell<usize>,
     /// State of the xorshift that picks steal victims.
     pub(super) random: Cell<u32>,
 }
 
 impl Local {
-    pub(super) fn new(machine: Arc<Machine>, owner: Owner, queue: Worker<Task>) -> Self {
+    pub(super) fn new(machine: Arc<Machine>, shared: Arc<Shared>, belongings: Belongings) -> Self {
+        let Belongings { queue, claims } = belongings;
         let seed = 0x9E37_79B9 ^ (machine.id + 1);
         Self {
             machine,
-            owner,
+            shared,
             queue,
+            claims,
             turning: Cell::new(Turning::No),
             searching: Cell::new(false),
             chain: Cell::new(0),
             countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
-            spawned: Cell::new(0),
             random: Cell::new(seed),
         }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        self.owner.shared()
+        &self.shared
     }
 
-    /// A number that differs from spawn to spawn.
-    pub(crate) fn spawn_hint(&self) -> usize {
-        self.spawned.set(self.spawned.get().wrapping_add(1));
-        self.spawned.get()
+    /// Makes a task; none to queue if the runtime has ended.
+    pub(crate) fn task<F>(&self, future: F, site: &'static Location<'static>) -> (Option<Task>, JoinHandle<F::Output>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        task::spawn(future, &self.machine.tasks, &self.claims, site)
+    }
+
+    /// The claims of `slab`, if it is this machine's.
+    pub(crate) fn claims_of(&self, slab: &Slab<Home>) -> Option<&Claims> {
+        ptr::eq(slab, &raw const self.machine.tasks).then_some(&self.claims)
+    }
+
+    /// Ends the tasks of this machine, which spawns no more.
+    pub(super) fn end_tasks(&self) {
+        self.machine.tasks.close();
+        self.shared.drain(&self.machine.tasks);
+    }
+
+    /// What the next thread that has this machine needs.
+    pub(super) fn into_belongings(self) -> (Arc<Machine>, Belongings) {
+        let Self { machine, queue, claims, .. } = self;
+        (machine, Belongings { queue, claims })
     }
 
     /// Queues a task that became ready: next in line if nobody is, else behind the others.
@@ -145,13 +168,13 @@ pub(crate) enum Route {
     /// This thread is a machine of the task's runtime.
     Here,
     /// It is not.
-    Outside(Owner),
+    Outside(Arc<Shared>),
 }
 
 impl Route {
     fn submit(self, task: Task, here: impl FnOnce(&Local, Task)) {
         match self {
-            Self::Outside(owner) => owner.shared().inject(task),
+            Self::Outside(shared) => shared.inject(task),
             Self::Here => current::machine(|local| here(local.expect("`Here` was found on this thread"), task)),
         }
     }

@@ -32,8 +32,9 @@ use std::time::Duration;
 use crossbeam_deque::{Stealer, Worker};
 
 use crate::roster::{MachineId, Permit};
+use crate::runtime::Home;
 use crate::sync::lock;
-use crate::task::Task;
+use crate::task::{Claims, Slab, Task};
 use crate::vitals::Vitals;
 
 pub use blocking::blocking;
@@ -60,6 +61,8 @@ pub(crate) struct Machine {
     permit: AtomicU32,
     pub(crate) counters: Counters,
     pub(crate) thieves: Thieves,
+    /// The live tasks that were spawned on this machine.
+    pub(crate) tasks: Slab<Home>,
     sleep: Sleep,
 }
 
@@ -79,13 +82,23 @@ struct Sleep {
     handed: AtomicU32,
     thread: Mutex<Option<Thread>>,
     vitals: Mutex<Option<Vitals>>,
-    /// The owning end of the queue, while no thread has this machine.
-    queue: Mutex<Option<Worker<Task>>>,
+    /// While no thread has this machine.
+    belongings: Mutex<Option<Belongings>>,
+}
+
+/// What the thread of a machine has alone.
+#[derive(Debug)]
+pub(crate) struct Belongings {
+    /// The owning end of the queue.
+    pub(super) queue: Worker<Task>,
+    /// The right to spawn into the machine's slab.
+    pub(super) claims: Claims,
 }
 
 /// Counted by the owner alone with a load and a store each; read by anybody.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    pub(crate) completed: AtomicU64,
     pub(crate) parks: AtomicU64,
     pub(crate) searches: AtomicU64,
     pub(crate) steals: AtomicU64,
@@ -115,8 +128,9 @@ impl Activity {
 }
 
 impl Machine {
-    pub(crate) fn new(id: MachineId) -> Self {
+    pub(crate) fn new(id: MachineId, home: Home) -> Self {
         let queue = Worker::new_fifo();
+        let (tasks, claims) = Slab::new(home);
         Self {
             id,
             tick: AtomicU32::new(0),
@@ -124,20 +138,21 @@ impl Machine {
             permit: AtomicU32::new(NONE),
             counters: Counters::default(),
             thieves: Thieves { next: RunNext::default(), queue: queue.stealer() },
+            tasks,
             sleep: Sleep {
                 handed: AtomicU32::new(NONE),
                 thread: Mutex::new(None),
                 vitals: Mutex::new(None),
-                queue: Mutex::new(Some(queue)),
+                belongings: Mutex::new(Some(Belongings { queue, claims })),
             },
         }
     }
 
-    /// The calling thread becomes this machine and gets the queue's owning end.
-    pub(crate) fn occupy(&self) -> Option<Worker<Task>> {
+    /// The calling thread becomes this machine and gets its belongings.
+    pub(crate) fn occupy(&self) -> Option<Belongings> {
         *lock(&self.sleep.thread) = Some(std::thread::current());
         *lock(&self.sleep.vitals) = Vitals::of_this_thread();
-        lock(&self.sleep.queue).take()
+        lock(&self.sleep.belongings).take()
     }
 
     /// CPU time that this machine's thread has used.
@@ -151,8 +166,8 @@ impl Machine {
     }
 
     /// The reverse, at the thread's end.
-    pub(crate) fn vacate(&self, queue: Worker<Task>) {
-        *lock(&self.sleep.queue) = Some(queue);
+    pub(crate) fn vacate(&self, belongings: Belongings) {
+        *lock(&self.sleep.belongings) = Some(belongings);
         *lock(&self.sleep.thread) = None;
         *lock(&self.sleep.vitals) = None;
     }

@@ -6,8 +6,8 @@
 //! the slot is empty when a poll begins.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::sync::{AtomicPtr, Ordering, fill};
 use crate::task::{Header, Task};
 
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ impl RunNext {
         if !self.is_empty() {
             return Err(task);
         }
-        // Release: a thief that takes the pointer sees the task behind it. Pairs with `take`.
-        self.0.store(task.into_raw().as_ptr(), Ordering::Release);
+        // Pairs with the Acquire of `take`.
+        fill(&self.0, task.into_raw().as_ptr());
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Local;
 use crate::current;
 use crate::roster::{Leave, MachineId, Permit, Wakeup};
-use crate::runtime::{Options, Owner, Shared};
+use crate::runtime::{Options, Shared};
 
 fn shared(procs: usize) -> Arc<Shared> {
     let slice = Duration::from_millis(10);
@@ -19,8 +19,8 @@ fn shared(procs: usize) -> Arc<Shared> {
 fn searcher(shared: &Arc<Shared>) -> (Local, Permit) {
     let Some(Wakeup::Start(id, permit)) = shared.roster.claim_wake() else { panic!("a machine may start") };
     let machine = shared.machine(id);
-    let queue = machine.occupy().expect("nobody else is this machine");
-    let local = Local::new(machine, Owner::new(Arc::clone(shared)), queue);
+    let belongings = machine.occupy().expect("nobody else is this machine");
+    let local = Local::new(machine, Arc::clone(shared), belongings);
     local.gain(permit);
     local.searching.set(true);
     (local, permit)

@@ -9,7 +9,7 @@ use super::{Local, Machine, count};
 use crate::current;
 use crate::limits::{INJECTOR_INTERVAL, THREAD_IDLE};
 use crate::roster::{Leave, MachineId, Permit, Role};
-use crate::runtime::{Owner, Shared};
+use crate::runtime::Shared;
 use crate::task::Task;
 
 /// Starts a thread for machine `id`, which begins with `permit`, as a searcher.
@@ -18,11 +18,11 @@ use crate::task::Task;
 /// The system's, if it has no thread to give.
 pub(crate) fn start(shared: &Arc<Shared>, id: MachineId, permit: Permit) -> io::Result<()> {
     let machine = shared.machine(id);
-    let owner = Owner::new(Arc::clone(shared));
+    let own = Arc::clone(shared);
     shared.threads.started();
     let spawned = thread::Builder::new().name(shared.options.thread_name.clone()).spawn(move || {
-        let exit = Exit(Arc::clone(owner.shared()), id);
-        run(machine, owner, permit);
+        let exit = Exit(Arc::clone(&own), id);
+        run(machine, own, permit);
         drop(exit);
     });
     if spawned.is_err() {
@@ -41,15 +41,19 @@ impl Drop for Exit {
     }
 }
 
-fn run(machine: Arc<Machine>, owner: Owner, permit: Permit) {
-    let shared = Arc::clone(owner.shared());
-    let _reactor = shared.reactor.enter();
-    let queue = machine.occupy().expect("a machine's index is used by one thread at a time");
-    let local = Local::new(machine, owner, queue);
+fn run(machine: Arc<Machine>, shared: Arc<Shared>, permit: Permit) {
+    let reactor = Arc::clone(&shared);
+    let _reactor = reactor.reactor.enter();
+    let belongings = machine.occupy().expect("a machine's index is used by one thread at a time");
+    let local = Local::new(machine, shared, belongings);
     local.gain(permit);
     local.searching.set(true);
-    current::with_machine(&local, || local.work());
-    local.leave();
+    current::with_machine(&local, || {
+        local.work();
+        local.leave();
+    });
+    let (machine, belongings) = local.into_belongings();
+    machine.vacate(belongings);
 }
 
 impl Local {
@@ -239,12 +243,13 @@ impl Local {
     }
 
     /// The thread ends: what is left goes to the injector (or, after the end of the runtime, away).
-    fn leave(self) {
+    fn leave(&self) {
         self.stop_searching();
         // Only a stopping runtime ends a machine that has a permit: nobody needs it any more.
         self.shared().give_up(&self.machine);
+        if self.shared().is_stopping() {
+            self.end_tasks();
+        }
         self.flush();
-        let Self { machine, queue, .. } = self;
-        machine.vacate(queue);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Metrics, Owner, Shared, run_on};
+use super::{Metrics, Shared, run_on};
 use crate::current;
 use crate::task::JoinHandle;
 
@@ -20,19 +20,16 @@ use crate::task::JoinHandle;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    owner: Owner,
+    shared: Arc<Shared>,
 }
 
-/// Spreads the tasks spawned from outside over the registry.
-static SPAWNED: AtomicUsize = AtomicUsize::new(0);
-
 impl Handle {
-    pub(crate) fn new(owner: Owner) -> Self {
-        Self { owner }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        self.owner.shared()
+        &self.shared
     }
 
     /// The runtime of the calling thread.
@@ -51,14 +48,13 @@ impl Handle {
     }
 
     /// Starts a task. See [`spawn`](crate::spawn).
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        // Relaxed: any number will do.
-        let hint = SPAWNED.fetch_add(1, Ordering::Relaxed);
-        let (task, handle) = self.owner.task(future, hint);
+        let (task, handle) = self.shared.outside.spawn(future, Location::caller());
         if let Some(task) = task {
             self.shared().inject(task);
         }

@@ -53,6 +53,9 @@ impl Metrics {
     pub(super) fn of(shared: &Shared) -> Self {
         let census = shared.roster.census();
         let sum = |of: fn(&Machine) -> u64| shared.machines().map(of).sum();
+        // In this order: a task that is counted as completed is counted as spawned, too.
+        let completed = shared.completed();
+        let spawned = shared.spawned();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             procs: shared.roster.procs(),
@@ -63,8 +66,8 @@ impl Metrics {
             waiting_threads: census.waiting,
             searching_threads: census.searching,
             thread_cap_hits: census.capped,
-            live_tasks: shared.registry.len(),
-            spawned: shared.registry.spawned(),
+            live_tasks: spawned.saturating_sub(completed) as usize,
+            spawned,
             polls: sum(|machine| u64::from(machine.polls())),
             searches: sum(|machine| machine.counters.searches.load(Ordering::Relaxed)),
             steals: sum(|machine| machine.counters.steals.load(Ordering::Relaxed)),

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::{Injector, Steal};
 
 use super::Options;
+use super::home::{Home, Outside};
 use crate::machine::{self, Machine, NONE};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
 use crate::sync::lock;
-use crate::task::{Registry, Task};
+use crate::task::{Slab, Task};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -22,7 +23,10 @@ pub(crate) struct Shared {
     pub(crate) reactor: Reactor,
     /// Tasks made ready outside of the machines, or left by machines without a permit.
     pub(crate) injector: Injector<Task>,
-    pub(crate) registry: Registry,
+    /// The tasks that were spawned from outside; those of the machines are with these.
+    pub(crate) outside: Outside,
+    /// Tasks ended by the end of the runtime.
+    drained: AtomicU64,
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
@@ -31,6 +35,8 @@ pub(crate) struct Shared {
     /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
     holders: Box<[AtomicU32]>,
     stopping: AtomicBool,
+    /// All tasks have been ended; what is still queued, or is yet to be, is nothing.
+    ended: AtomicBool,
     /// For the threads that it starts.
     me: Weak<Shared>,
 }
@@ -50,20 +56,23 @@ impl Shared {
             roster: Roster::new(options.procs, options.most_procs, options.max_threads),
             reactor,
             injector: Injector::new(),
-            registry: Registry::new(),
+            outside: Outside::new(Home::new(me.as_ptr())),
+            drained: AtomicU64::new(0),
             threads: Threads::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
             holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
             stopping: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             me: Weak::clone(me),
             options,
         }))
     }
 
     pub(crate) fn machine(&self, id: MachineId) -> Arc<Machine> {
-        Arc::clone(self.machines[id as usize].get_or_init(|| Arc::new(Machine::new(id))))
+        let home = Home::new(self.me.as_ptr());
+        Arc::clone(self.machines[id as usize].get_or_init(|| Arc::new(Machine::new(id, home))))
     }
 
     /// All machines that were ever started.
@@ -125,7 +134,7 @@ impl Shared {
             self.wake_one();
         }
         // After the fence of the line above, which pairs with the one in `stop`: one of the two empties the injector.
-        if self.is_stopping() {
+        if self.ended.load(Ordering::Relaxed) {
             self.empty_injector();
         }
     }
@@ -244,15 +253,43 @@ impl Shared {
         for id in resting {
             self.machine(id).unpark();
         }
-        self.registry.close();
+        self.end_tasks();
         // Machines look at their permit after each poll; without one they see that the runtime stops.
         for permit in 0..self.holders.len() {
             if let Some(machine) = self.holder(permit) {
                 machine.retake(permit as Permit);
             }
         }
+        self.ended.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.empty_injector();
+    }
+
+    /// Ends every task, but for those that a machine spawns meanwhile: it ends those itself.
+    fn end_tasks(&self) {
+        self.outside.close();
+        self.machines().for_each(|machine| machine.tasks.close());
+        self.slabs().for_each(|slab| self.drain(slab));
+    }
+
+    /// Ends the tasks of one slab.
+    pub(crate) fn drain(&self, slab: &Slab<Home>) {
+        self.drained.fetch_add(slab.drain(), Ordering::Relaxed);
+    }
+
+    fn slabs(&self) -> impl Iterator<Item = &Slab<Home>> {
+        self.outside.slabs().chain(self.machines().map(|machine| &machine.tasks))
+    }
+
+    /// Tasks ever spawned.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.slabs().map(Slab::spawned).sum()
+    }
+
+    /// Tasks that have ended.
+    pub(crate) fn completed(&self) -> u64 {
+        let by_machines: u64 = self.machines().map(|machine| machine.counters.completed.load(Ordering::Relaxed)).sum();
+        by_machines + self.drained.load(Ordering::Relaxed)
     }
 }
 

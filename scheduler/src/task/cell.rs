@@ -1,8 +1,8 @@
-//! The cell of a task: header, scheduler, future or output, and the join handle's waker, in one allocation.
+//! The cell of a task: header, slab, future or output, and the join handle's waker, in one allocation.
 //!
-//! `state.rs` says who may touch what; this file obeys. A task costs one allocation. From spawn to completion without
-//! a wake-up it costs three read-modify-writes on its own word (start, complete, release) and one for its join handle,
-//! beside those of the registry and of the queues.
+//! `state.rs` says who may touch what; this file obeys. A task costs one allocation, 56 bytes and its future or output,
+//! whichever is larger. From spawn to completion without a wake-up it costs two read-modify-writes on its own word
+//! (start; complete and release) and one on its place in the slab, beside that of the queue.
 
 use std::cell::UnsafeCell;
 use std::future::Future;
@@ -13,7 +13,8 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use super::header::{Header, Vtable, release};
-use super::state::{Pending, Start};
+use super::slab::Slab;
+use super::state::{Completion, Pending, Start};
 use super::{JoinError, Schedule, Submit, Task, waker};
 
 /// Who has the stage: the holder of `RUNNING` until the task is complete, then the join handle, or the completer if
@@ -27,13 +28,14 @@ enum Stage<F: Future> {
 #[repr(C)]
 struct Cell<F: Future, S> {
     header: Header,
-    scheduler: S,
+    /// Valid while the task is not complete (see `slab.rs`).
+    slab: NonNull<Slab<S>>,
     join_waker: UnsafeCell<Option<Waker>>,
     stage: UnsafeCell<Stage<F>>,
 }
 
-/// Allocates a task with its three references: registry, queue, join handle.
-pub(super) fn allocate<F, S>(future: F, scheduler: S) -> NonNull<Header>
+/// Allocates a task with its three references: slab, queue, join handle.
+pub(super) fn allocate<F, S>(future: F, slab: &Slab<S>) -> NonNull<Header>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -41,7 +43,7 @@ where
 {
     let cell = Box::new(Cell {
         header: Header::new(Raw::<F, S>::VTABLE),
-        scheduler,
+        slab: NonNull::from(slab),
         join_waker: UnsafeCell::new(None),
         stage: UnsafeCell::new(Stage::Future(future)),
     });
@@ -54,6 +56,7 @@ struct Raw<F, S>(std::marker::PhantomData<(F, S)>);
 impl<F: Future, S: Schedule> Raw<F, S> {
     const VTABLE: &'static Vtable = &Vtable {
         run: Self::run,
+        dispose: Self::dispose,
         cancel: Self::cancel,
         schedule: Self::schedule,
         take_output: Self::take_output,
@@ -82,8 +85,8 @@ impl<F: Future, S: Schedule> Raw<F, S> {
             }
             // SAFETY: `start` gave us RUNNING.
             Start::Cancel => unsafe { cell.drop_future() },
-            // SAFETY: the reference is ours to release.
-            Start::Gone => return unsafe { release(task, 1) },
+            // SAFETY: the reference is ours.
+            Start::Gone => return unsafe { Self::dispose(task) },
         }
         // SAFETY: the output is stored; RUNNING and the reference go with the call.
         unsafe { Self::finish(cell, task) };
@@ -94,7 +97,8 @@ impl<F: Future, S: Schedule> Raw<F, S> {
         match cell.header.state.finish_poll() {
             Pending::Idle => {}
             Pending::Resubmit => {
-                let route = cell.scheduler.route();
+                // SAFETY: the task is not complete.
+                let route = unsafe { cell.slab.as_ref() }.scheduler.route();
                 // SAFETY: the poller's reference becomes the queue's.
                 route.again(unsafe { Task::from_raw(task) });
             }
@@ -109,11 +113,57 @@ impl<F: Future, S: Schedule> Raw<F, S> {
 
     /// Completes a task whose output is stored. Takes RUNNING and one reference.
     unsafe fn finish(cell: &Cell<F, S>, task: NonNull<Header>) {
-        // SAFETY: passed on.
-        unsafe { cell.complete() };
-        let references = if cell.scheduler.retire(&cell.header) { 2 } else { 1 };
-        // SAFETY: the caller's, and the registry's if it gave its own up to us.
-        unsafe { release(task, references) };
+        // SAFETY: the task is not complete.
+        let mine = S::retire(unsafe { cell.slab.as_ref() }, cell.header.place());
+        let references = if mine { 2 } else { 1 };
+        // SAFETY: passed on; the caller's reference, and the slab's if it gave its own up to us.
+        unsafe { Self::complete(cell, task, references) };
+    }
+
+    /// Publishes the output, wakes the join handle, and releases `references`.
+    ///
+    /// # Safety
+    /// The caller holds RUNNING and the references; the output is stored.
+    unsafe fn complete(cell: &Cell<F, S>, task: NonNull<Header>, references: usize) {
+        let mut dropped = false;
+        loop {
+            match cell.header.state.complete(references, dropped) {
+                Completion::Unclaimed => {
+                    // A panicking destructor has nobody to report to but the panic hook, which has run.
+                    // SAFETY: RUNNING is still the caller's.
+                    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { cell.clear_stage() }));
+                    dropped = true;
+                }
+                Completion::Wake => {
+                    // SAFETY: JOIN_WAKER was set: the slot is readable, and the join handle no longer writes it.
+                    let waker = unsafe { &*cell.join_waker.get() };
+                    // Wakers may be anybody's; a panic of one must not end the machine.
+                    let _ = catch_unwind(AssertUnwindSafe(|| waker.as_ref().map(Waker::wake_by_ref)));
+                    // SAFETY: the caller's.
+                    return unsafe { release(task, references) };
+                }
+                // SAFETY: they were the last.
+                Completion::Done(true) => return unsafe { Self::free(task) },
+                Completion::Done(false) => return,
+            }
+        }
+    }
+
+    unsafe fn dispose(task: NonNull<Header>) {
+        // SAFETY: the caller's reference.
+        let cell = unsafe { Self::cell(task) };
+        let slab = cell.slab;
+        let disposal = cell.header.state.dispose();
+        if disposal.last {
+            // SAFETY: it was the last.
+            unsafe { Self::free(task) };
+        }
+        if disposal.kept {
+            // SAFETY: the count that was left with the reference keeps the slab.
+            let scheduler = &unsafe { slab.as_ref() }.scheduler;
+            // SAFETY: it is ours with the reference. The slab is not used again: it may be all that it lives by.
+            drop(unsafe { scheduler.take_kept() });
+        }
     }
 
     unsafe fn cancel(task: NonNull<Header>) {
@@ -121,14 +171,15 @@ impl<F: Future, S: Schedule> Raw<F, S> {
         let cell = unsafe { Self::cell(task) };
         // SAFETY: the caller holds RUNNING.
         unsafe { cell.drop_future() };
-        // SAFETY: the output is stored, RUNNING is ours.
-        unsafe { cell.complete() };
+        // SAFETY: the output is stored, RUNNING is ours; no reference is released.
+        unsafe { Self::complete(cell, task, 0) };
     }
 
     unsafe fn schedule(task: NonNull<Header>) {
         // SAFETY: the caller's reference is alive until `task` is given away.
         let cell = unsafe { Self::cell(task) };
-        let route = cell.scheduler.route();
+        // SAFETY: the caller made the task scheduled, so it was not complete, and if it is by now the slab is kept.
+        let route = unsafe { cell.slab.as_ref() }.scheduler.route();
         // SAFETY: the caller's reference becomes the queue's.
         route.ready(unsafe { Task::from_raw(task) });
     }
@@ -228,23 +279,5 @@ impl<F: Future, S> Cell<F, S> {
         let guard = Gone(self.stage.get());
         // SAFETY: the caller has the stage, and the guard overwrites it.
         unsafe { guard.0.drop_in_place() };
-    }
-
-    /// Publishes the output and wakes the join handle.
-    ///
-    /// # Safety
-    /// The caller holds RUNNING, the output is stored.
-    unsafe fn complete(&self) {
-        let completion = self.header.state.complete();
-        if !completion.join_interest {
-            // A panicking destructor has nobody to report to but the panic hook, which has run.
-            // SAFETY: there is no join handle, so the stage stays the completer's.
-            let _ = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
-        } else if completion.join_waker {
-            // SAFETY: JOIN_WAKER was set: the slot is readable, and the join handle no longer writes it.
-            let waker = unsafe { &*self.join_waker.get() };
-            // Wakers may be anybody's; a panic of one must not end the machine.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.as_ref().map(Waker::wake_by_ref)));
-        }
     }
 }

@@ -12,8 +12,8 @@ enum Reason {
     Panicked(Payload),
 }
 
-/// The payload of a panic.
-struct Payload(Box<dyn Any + Send>);
+/// The payload of a panic. Boxed once more, to be thin: every task has room for a `JoinError`, and few panic.
+struct Payload(Box<Box<dyn Any + Send>>);
 
 // SAFETY: nothing reaches the payload through a shared reference but `message`, which downcasts to `&'static str` and
 // `String`; both are `Sync`.
@@ -25,7 +25,7 @@ impl JoinError {
     }
 
     pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        Self(Reason::Panicked(Payload(payload)))
+        Self(Reason::Panicked(Payload(Box::new(payload))))
     }
 
     /// The task was aborted, or its runtime shut down before it ended.
@@ -52,7 +52,7 @@ impl JoinError {
     /// The error itself, if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0 {
-            Reason::Panicked(payload) => Ok(payload.0),
+            Reason::Panicked(payload) => Ok(*payload.0),
             Reason::Cancelled => Err(self),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::slots::Place;
 use super::state::State;
 
 /// The start of every task's allocation.
@@ -12,13 +13,22 @@ use super::state::State;
 pub(crate) struct Header {
     pub(super) state: State,
     pub(super) vtable: &'static Vtable,
-    /// The task's place in the registry. Written once, before any other thread knows the task.
-    pub(super) place: AtomicU64,
+    /// The task's place in its slab. Written once, before any other thread knows the task.
+    place: AtomicU32,
 }
 
 impl Header {
     pub(super) fn new(vtable: &'static Vtable) -> Self {
-        Self { state: State::new(), vtable, place: AtomicU64::new(0) }
+        Self { state: State::new(), vtable, place: AtomicU32::new(0) }
+    }
+
+    /// Relaxed: whoever reads it got the task through a queue, which orders it.
+    pub(super) fn set_place(&self, place: Place) {
+        self.place.store(place, Ordering::Relaxed);
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place.load(Ordering::Relaxed)
     }
 }
 
@@ -27,6 +37,8 @@ impl Header {
 pub(super) struct Vtable {
     /// Runs a task taken from a queue; uses up the queue's reference.
     pub(super) run: unsafe fn(NonNull<Header>),
+    /// Uses up the queue's reference of a task that has ended, and gives back what it kept of the runtime.
+    pub(super) dispose: unsafe fn(NonNull<Header>),
     /// Drops the future and completes as cancelled; the caller holds `RUNNING` and keeps its reference.
     pub(super) cancel: unsafe fn(NonNull<Header>),
     /// Hands a woken task to its scheduler, with one reference.

@@ -28,7 +28,8 @@ use super::{JoinError, waker};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct JoinHandle<T> {
-    task: NonNull<Header>,
+    /// None when the output has been taken, and the reference released with it.
+    task: Option<NonNull<Header>>,
     output: PhantomData<T>,
 }
 
@@ -44,32 +45,35 @@ impl<T> JoinHandle<T> {
     /// # Safety
     /// The caller gives the join handle's reference of a task whose output is `T`.
     pub(super) unsafe fn from_raw(task: NonNull<Header>) -> Self {
-        Self { task, output: PhantomData }
+        Self { task: Some(task), output: PhantomData }
     }
 
-    fn header(&self) -> &Header {
+    fn header(&self) -> Option<&Header> {
         // SAFETY: the handle owns a reference.
-        unsafe { self.task.as_ref() }
+        self.task.as_ref().map(|task| unsafe { task.as_ref() })
     }
 
     /// Asks for the task's end. A task that is not being polled drops its future soon, on a machine of its runtime; a
     /// task inside a poll drops it when that poll returns. The handle then gives a [`JoinError`] that
     /// [`is_cancelled`](JoinError::is_cancelled), or the output, if the task was faster.
     pub fn abort(&self) {
-        // SAFETY: the handle owns a reference.
-        unsafe { waker::submit_if(self.task, |h| h.state.abort()) };
+        if let Some(task) = self.task {
+            // SAFETY: the handle owns a reference.
+            unsafe { waker::submit_if(task, |h| h.state.abort()) };
+        }
     }
 
     /// Whether the task has ended: returned, panicked or been cancelled.
     pub fn is_finished(&self) -> bool {
-        self.header().state.is_complete()
+        self.header().is_none_or(|header| header.state.is_complete())
     }
 
     /// Leaves `waker` to be woken at completion; `false` if the task is complete.
-    fn register(&self, waker: &Waker) -> bool {
-        let state = &self.header().state;
+    fn register(task: NonNull<Header>, waker: &Waker) -> bool {
+        // SAFETY: the handle owns a reference.
+        let Header { state, vtable, .. } = unsafe { task.as_ref() };
         // SAFETY: the handle's reference keeps the slot alive.
-        let slot = unsafe { (self.header().vtable.join_waker)(self.task) };
+        let slot = unsafe { (vtable.join_waker)(task) };
         // SAFETY: as above.
         let slot = unsafe { slot.as_ref() };
         if state.has_join_waker() {
@@ -87,35 +91,44 @@ impl<T> JoinHandle<T> {
         state.publish_join_waker()
     }
 
-    fn take(&self) -> Result<T, JoinError> {
+    /// Takes the output of a complete task, and releases the handle's reference.
+    fn take(&mut self, task: NonNull<Header>) -> Result<T, JoinError> {
         let mut output: Option<Result<T, JoinError>> = None;
+        // SAFETY: the handle owns a reference.
+        let vtable = unsafe { task.as_ref() }.vtable;
         // SAFETY: the task is complete, the handle is the taker, and `T` is the task's output.
-        unsafe { (self.header().vtable.take_output)(self.task, (&raw mut output).cast()) };
-        output.expect("take_output fills the slot or panics")
+        unsafe { (vtable.take_output)(task, (&raw mut output).cast()) };
+        self.task = None;
+        // SAFETY: the handle's own reference, which it has just forgotten.
+        unsafe { release(task, 1) };
+        output.expect("take_output fills the slot")
     }
 }
 
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if !self.header().state.is_complete() && self.register(context.waker()) {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self.task.expect("a JoinHandle was polled after it had returned its task's output");
+        if !self.is_finished() && Self::register(task, context.waker()) {
             return Poll::Pending;
         }
-        Poll::Ready(self.take())
+        Poll::Ready(self.take(task))
     }
 }
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        if !self.header().state.drop_join_interest() {
+        let Some(task) = self.task else { return };
+        // SAFETY: the handle owns a reference.
+        let Header { state, vtable, .. } = unsafe { task.as_ref() };
+        if !state.drop_join_interest() {
             return;
         }
-        let vtable = self.header().vtable;
         // SAFETY: the task is complete, so the output is the handle's to drop.
-        unsafe { (vtable.drop_output)(self.task) };
+        unsafe { (vtable.drop_output)(task) };
         // SAFETY: the handle's own reference, not used again.
-        unsafe { release(self.task, 1) };
+        unsafe { release(task, 1) };
     }
 }
 

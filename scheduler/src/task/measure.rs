@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{Header, Registry, Schedule, Submit, Task, spawn};
+use super::{Claims, Place, Schedule, Slab, Submit, Task, spawn};
 
 const TASKS: u32 = 200_000;
 const ROUNDS: usize = 15;
@@ -20,20 +20,28 @@ thread_local! {
     static THEIRS: RefCell<VecDeque<async_task::Runnable>> = const { RefCell::new(VecDeque::new()) };
 }
 
-#[derive(Clone)]
-struct Local(Arc<Registry>);
+struct Local;
+
+thread_local! {
+    static CLAIMS: RefCell<Option<Claims>> = const { RefCell::new(None) };
+}
 
 struct Queue;
 
 impl Schedule for Local {
     type Route = Queue;
+    type Keep = ();
 
     fn route(&self) -> Queue {
         Queue
     }
 
-    fn retire(&self, task: &Header) -> bool {
-        self.0.remove(task)
+    fn keep(&self) {}
+
+    unsafe fn take_kept(&self) {}
+
+    fn retire(slab: &Slab<Self>, place: Place) -> bool {
+        CLAIMS.with_borrow(|claims| slab.remove(place, claims.as_ref()))
     }
 }
 
@@ -66,14 +74,18 @@ fn take<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// With the registry of live tasks that a runtime needs.
+/// With the slab that a runtime needs.
 fn own_cell() -> u32 {
-    let local = Local(Arc::new(Registry::new()));
+    let (slab, claims) = Slab::new(Local);
+    CLAIMS.replace(Some(claims));
     let handles: Vec<_> = (0..TASKS)
-        .map(|i| {
-            let (task, handle) = spawn(once_around(), local.clone(), &local.0, i as usize);
-            Queue.ready(task.expect("the registry is open"));
-            handle
+        .map(|_| {
+            let spawned = CLAIMS.with_borrow(|claims| {
+                let claims = claims.as_ref().expect("put in above");
+                spawn(once_around(), &slab, claims, std::panic::Location::caller())
+            });
+            Queue.ready(spawned.0.expect("the slab is open"));
+            spawned.1
         })
         .collect();
     while let Some(task) = OURS.with_borrow_mut(VecDeque::pop_front) {
@@ -82,7 +94,7 @@ fn own_cell() -> u32 {
     handles.into_iter().map(|handle| take(handle).expect("no task panics")).sum()
 }
 
-/// Bare: no registry, no abort by reference, a panic passes through.
+/// Bare: no slab, no abort by reference, a panic passes through.
 fn async_task_bare() -> u32 {
     let schedule = |task| THEIRS.with_borrow_mut(|queue| queue.push_back(task));
     let handles: Vec<_> = (0..TASKS)

@@ -7,38 +7,55 @@
 //! | `header.rs` | the part whose type does not depend on the future |
 //! | `waker.rs` | the waker |
 //! | `join.rs`, `error.rs` | the join handle and its error |
-//! | `registry.rs` | all live tasks of a runtime |
+//! | `slots.rs` | the table of live tasks: a place each (no unsafe but for a visit; model-checked) |
+//! | `slab.rs` | the live tasks of one spawner, and how the end of a runtime reaches them |
 //!
-//! An own cell instead of `async-task`, because abort by reference, the registry's links and the panic payload would
-//! each need a wrapper around the future, and the registry a second allocation and a waker per task.
+//! An own cell instead of `async-task`, because abort by reference, the place in the slab and the panic payload would
+//! each need a wrapper around the future, and the slab a second allocation and a waker per task.
 
 mod cell;
 mod error;
 mod header;
 mod join;
-mod registry;
+mod slab;
+mod slots;
 mod state;
 mod waker;
 
 use std::future::Future;
 use std::mem;
+use std::panic::Location;
 use std::ptr::NonNull;
 
 pub use error::JoinError;
 pub(crate) use header::Header;
 pub use join::JoinHandle;
-pub(crate) use registry::Registry;
+pub(crate) use slab::Slab;
+pub(crate) use slots::{Claimant, Claims, Place};
+use state::Shutdown;
 
-/// What a task knows of its runtime.
-pub(crate) trait Schedule: Send + Sync + 'static {
+/// What a slab knows of its runtime.
+pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// Where a task goes from this thread. It outlives the task, which may run and be freed elsewhere the moment it is
     /// submitted; so nothing of the task's cell is borrowed across the submission.
     type Route: Submit;
 
+    /// A count of the runtime: while there is one, its slabs live.
+    type Keep;
+
     fn route(&self) -> Self::Route;
 
-    /// Takes a complete task from the registry; `true` if the registry gave its reference up to the caller.
-    fn retire(&self, task: &Header) -> bool;
+    /// One more count.
+    fn keep(&self) -> Self::Keep;
+
+    /// Takes over a count that was forgotten.
+    ///
+    /// # Safety
+    /// There is one, and nobody else takes it.
+    unsafe fn take_kept(&self) -> Self::Keep;
+
+    /// Takes a task that is about to complete out of its slab, by [`Slab::remove`]; passes its answer on.
+    fn retire(slab: &Slab<Self>, place: Place) -> bool;
 }
 
 /// The two ways into a queue.
@@ -79,43 +96,45 @@ impl Task {
 }
 
 impl Drop for Task {
-    /// Only the end of a runtime drops queued tasks; the registry has ended them.
+    /// Only the end of a runtime drops queued tasks; it has ended them.
     fn drop(&mut self) {
-        // SAFETY: the queue's reference, not used again.
-        unsafe { header::release(self.0, 1) };
+        // SAFETY: the reference keeps the header alive.
+        let vtable = unsafe { self.0.as_ref() }.vtable;
+        // SAFETY: the queue's reference, not used again; the table is the task's own.
+        unsafe { (vtable.dispose)(self.0) };
     }
 }
 
-/// Makes a task and binds it to `registry`; `hint` spreads tasks over the registry's shards. Returns the task to be
-/// queued, or none if the registry is closed: the handle then says "cancelled".
+/// Makes a task and binds it to `slab`, whose claims the caller has. Returns the task to be queued, or none if the slab
+/// is closed: the handle then says "cancelled".
 pub(crate) fn spawn<F, S>(
     future: F,
-    scheduler: S,
-    registry: &Registry,
-    hint: usize,
+    slab: &Slab<S>,
+    claims: &impl Claimant,
+    site: &'static Location<'static>,
 ) -> (Option<Task>, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let task = cell::allocate(future, scheduler);
+    let task = cell::allocate(future, slab);
     // SAFETY: the join handle's reference of a new task with this output.
     let handle = unsafe { JoinHandle::from_raw(task) };
-    (registry::bind(registry, task, hint), handle)
+    (slab.bind(claims, task, site), handle)
 }
 
-/// Ends a task unless its poller does.
+/// Ends a task unless its poller does. `true`: the queue's reference now comes with a count of the runtime.
 ///
 /// # Safety
 /// The caller owns a reference for the time of the call.
-unsafe fn shut_down(task: NonNull<Header>) {
+unsafe fn shut_down(task: NonNull<Header>) -> bool {
     // SAFETY: the caller's reference.
     let header = unsafe { task.as_ref() };
-    if header.state.shutdown() {
-        // SAFETY: `shutdown` gave us RUNNING.
-        unsafe { (header.vtable.cancel)(task) };
-    }
+    let Shutdown::Cancel { kept } = header.state.shutdown() else { return false };
+    // SAFETY: `shutdown` gave us RUNNING.
+    unsafe { (header.vtable.cancel)(task) };
+    kept
 }
 
 #[cfg(test)]

@@ -18,9 +18,11 @@
 //! | `CANCELLED` | `abort`, `shutdown` | the next one to hold `RUNNING` drops the future instead of polling it |
 //! | `JOIN_INTEREST` | spawn | a join handle exists |
 //! | `JOIN_WAKER` | the join handle | the waker slot is readable by the completer; clear: it belongs to the join handle |
+//! | `KEPT` | `shutdown` | the queue's reference comes with a count of the runtime (see `slab.rs`) |
 //!
-//! Above the bits is the reference count. References are held by the registry (until the task is complete), by the
-//! queue or the poller, by the join handle, and by each waker.
+//! Above the bits is the reference count. References are held by the slab (until the task is about to complete), by the
+//! queue or the poller, by the join handle, and by each waker. Who holds the only reference of a complete task needs no
+//! read-modify-write to release it: no further one can be made.
 //!
 //! **Orderings.** Every transition is a read-modify-write with `AcqRel`: what one holder of `RUNNING` wrote to the
 //! future is seen by the next, and what a waker's owner wrote before `wake` is seen by the poll that the wake causes,
@@ -34,9 +36,10 @@ const COMPLETE: usize = 1 << 2;
 const CANCELLED: usize = 1 << 3;
 const JOIN_INTEREST: usize = 1 << 4;
 const JOIN_WAKER: usize = 1 << 5;
-const REF: usize = 1 << 6;
+const KEPT: usize = 1 << 6;
+const REF: usize = 1 << 7;
 
-/// References of a new task: registry, queue, join handle.
+/// References of a new task: slab, queue, join handle.
 const INITIAL: usize = (3 * REF) | SCHEDULED | JOIN_INTEREST;
 
 /// What the caller of a wake owes.
@@ -75,14 +78,37 @@ pub(super) enum Pending {
     Cancel,
 }
 
-/// What the completer finds.
-#[derive(Debug, Clone, Copy)]
+/// What the completer is to do.
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) struct Completion {
-    /// Somebody will take the output. If not, the completer drops it.
-    pub(super) join_interest: bool,
-    /// The join waker is set and is to be woken.
-    pub(super) join_waker: bool,
+pub(super) enum Completion {
+    /// Nobody will take the output: drop it first, the task is not complete yet.
+    Unclaimed,
+    /// The task is complete, and its references still the completer's: wake the join waker, then release them.
+    Wake,
+    /// The task is complete and the references are released; `true`: they were the last, free it.
+    Done(bool),
+}
+
+/// What the end of a runtime finds.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Shutdown {
+    /// The caller holds `RUNNING` and drops the future. `kept`: the task is in a queue, or on its way there, with a
+    /// count of the runtime.
+    Cancel { kept: bool },
+    /// The poller ends it, or it is complete.
+    Theirs,
+}
+
+/// What comes with a queue's reference that is disposed of.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) struct Disposal {
+    /// A count of the runtime.
+    pub(super) kept: bool,
+    /// The duty to free the task.
+    pub(super) last: bool,
 }
 
 /// The word. See the head of the file.
@@ -134,13 +160,24 @@ impl State {
         })
     }
 
-    /// Ends the task from the registry: `true` if the caller now holds `RUNNING` and has to drop the future. If not,
-    /// the poller does, or it is complete.
-    #[must_use]
-    pub(super) fn shutdown(&self) -> bool {
-        self.update(|s| match s & (RUNNING | COMPLETE) {
-            0 => (s | CANCELLED | RUNNING, true),
-            _ => (s | CANCELLED, false),
+    /// Ends the task at the end of its runtime.
+    pub(super) fn shutdown(&self) -> Shutdown {
+        self.update(|s| {
+            if s & (RUNNING | COMPLETE) != 0 {
+                return (s | CANCELLED, Shutdown::Theirs);
+            }
+            let kept = s & SCHEDULED != 0;
+            let keep = if kept { KEPT } else { 0 };
+            (s | CANCELLED | RUNNING | keep, Shutdown::Cancel { kept })
+        })
+    }
+
+    /// A task that was queued is not run: it leaves the queue, whose reference is released. A later shutdown finds it
+    /// out of the queue, an earlier one has left a count with it.
+    pub(super) fn dispose(&self) -> Disposal {
+        self.update(|s| {
+            let left = (s & !SCHEDULED) - REF;
+            (left, Disposal { kept: s & KEPT != 0, last: left < REF })
         })
     }
 
@@ -160,17 +197,27 @@ impl State {
             match s {
                 _ if s & CANCELLED != 0 => (s, Pending::Cancel),
                 _ if s & SCHEDULED != 0 => (s & !RUNNING, Pending::Resubmit),
-                // The registry's reference outlives this one: a task leaves the registry complete or cancelled.
+                // The slab's reference outlives this one: it is given up by a poller or by a shutdown.
                 _ => ((s & !RUNNING) - REF, Pending::Idle),
             }
         })
     }
 
-    /// The output is in its place; the future is gone.
-    pub(super) fn complete(&self) -> Completion {
-        let before = self.0.fetch_xor(RUNNING | COMPLETE, Ordering::AcqRel);
-        debug_assert!(before & RUNNING != 0 && before & COMPLETE == 0, "completed twice");
-        Completion { join_interest: before & JOIN_INTEREST != 0, join_waker: before & JOIN_WAKER != 0 }
+    /// The output is in its place (or `dropped`), the future is gone. Releases `references` of the completer's in the
+    /// same step, unless a join waker has to be woken first.
+    pub(super) fn complete(&self, references: usize, dropped: bool) -> Completion {
+        self.update(|s| {
+            debug_assert!(s & RUNNING != 0 && s & COMPLETE == 0, "completed twice");
+            let complete = s ^ (RUNNING | COMPLETE);
+            match s & (JOIN_INTEREST | JOIN_WAKER) {
+                0 if !dropped => (s, Completion::Unclaimed),
+                0 | JOIN_INTEREST => {
+                    let left = complete - references * REF;
+                    (left, Completion::Done(left < REF))
+                }
+                _ => (complete, Completion::Wake),
+            }
+        })
     }
 
     /// Is there an output to take? Acquires what the completer wrote.
@@ -197,7 +244,7 @@ impl State {
 
     /// The join handle goes. `true`: the task is complete, so its output is the caller's to drop, after which it releases
     /// its reference. `false`: the completer drops the output, and the reference is released already; it is not the
-    /// last, because a task that is not complete is held by the registry or by its poller.
+    /// last, because a task that is not complete is held by its slab or by its poller.
     #[must_use]
     pub(super) fn drop_join_interest(&self) -> bool {
         // The output needs no read-modify-write: complete is complete.
@@ -214,10 +261,14 @@ impl State {
         assert!(before < usize::MAX / 2, "reference count of a task overflows");
     }
 
-    /// `count` references less; `true` if none is left: the caller frees the task. `AcqRel` so that all that others did
-    /// with the task comes before its end.
+    /// `count` references less; `true` if none is left: the caller frees the task.
     #[must_use]
     pub(super) fn release(&self, count: usize) -> bool {
+        // Acquire: pairs with the releases of the others, so that all they did with the task comes before its end.
+        if self.0.load(Ordering::Acquire) < (count + 1) * REF {
+            return true;
+        }
+        // AcqRel: as above, and our own use comes before whoever is last.
         let before = self.0.fetch_sub(count * REF, Ordering::AcqRel);
         debug_assert!(before >= count * REF, "reference count of a task underflows");
         before < (count + 1) * REF
@@ -243,9 +294,9 @@ mod tests {
         assert_eq!(state.wake_by_ref(), Wake::Nothing, "the poller resubmits");
         assert_eq!(state.finish_poll(), Pending::Resubmit);
         assert_eq!(state.start(), Start::Poll);
-        let completion = state.complete();
-        assert!(completion.join_interest && !completion.join_waker);
+        assert_eq!(state.complete(2, false), Completion::Done(false), "the join handle has one left");
         assert_eq!(state.wake_by_ref(), Wake::Nothing, "complete");
+        assert!(state.release(1));
     }
 
     #[test]
@@ -274,12 +325,33 @@ mod tests {
     }
 
     #[test]
-    fn a_shut_down_task_is_gone_for_the_queue() {
+    fn the_output_of_a_task_without_a_handle_is_dropped_before_it_is_complete() {
         let state = State::new();
-        assert!(state.shutdown());
-        assert_eq!(state.start(), Start::Gone);
-        let _ = state.complete();
-        assert!(!state.shutdown());
+        assert_eq!(state.start(), Start::Poll);
+        assert!(!state.drop_join_interest(), "the completer drops the output");
+        assert_eq!(state.complete(2, false), Completion::Unclaimed);
+        assert!(!state.is_complete());
+        assert_eq!(state.complete(2, true), Completion::Done(true));
+    }
+
+    #[test]
+    fn a_shut_down_task_is_gone_for_the_queue_and_kept_if_it_is_in_one() {
+        let queued = State::new();
+        assert_eq!(queued.shutdown(), Shutdown::Cancel { kept: true });
+        assert_eq!(queued.complete(0, false), Completion::Done(false));
+        assert_eq!(queued.shutdown(), Shutdown::Theirs);
+        assert_eq!(queued.start(), Start::Gone);
+        assert_eq!(queued.dispose(), Disposal { kept: true, last: false });
+
+        let idle = State::new();
+        assert_eq!(idle.start(), Start::Poll);
+        assert_eq!(idle.finish_poll(), Pending::Idle);
+        assert_eq!(idle.shutdown(), Shutdown::Cancel { kept: false });
+        assert_eq!(idle.wake_by_ref(), Wake::Nothing, "it is about to be complete");
+
+        let emptied = State::new();
+        assert_eq!(emptied.dispose(), Disposal { kept: false, last: false });
+        assert_eq!(emptied.shutdown(), Shutdown::Cancel { kept: false }, "it is in no queue any more");
     }
 }
 
@@ -307,11 +379,7 @@ mod loom_tests {
             loop {
                 match self.state.start() {
                     Start::Gone => return true,
-                    Start::Cancel => {
-                        self.touch();
-                        let _ = self.state.complete();
-                        return true;
-                    }
+                    Start::Cancel => return self.end(),
                     Start::Poll => {}
                 }
                 self.touch();
@@ -319,13 +387,16 @@ mod loom_tests {
                 match self.state.finish_poll() {
                     Pending::Idle => return false,
                     Pending::Resubmit => {}
-                    Pending::Cancel => {
-                        self.touch();
-                        let _ = self.state.complete();
-                        return true;
-                    }
+                    Pending::Cancel => return self.end(),
                 }
             }
+        }
+
+        fn end(&self) -> bool {
+            self.touch();
+            // The slab's reference is left, so that the word is never freed in the model.
+            let _ = self.state.complete(1, true);
+            true
         }
 
         fn touch(&self) {
@@ -359,16 +430,16 @@ mod loom_tests {
             let task = Model::new();
             let closer = Arc::clone(&task);
             let other = thread::spawn(move || {
-                let mine = closer.state.shutdown();
-                if mine {
+                let mine = closer.state.shutdown() != Shutdown::Theirs;
+                mine && {
                     closer.touch();
-                    let _ = closer.state.complete();
+                    closer.state.complete(0, true) == Completion::Done(false)
                 }
-                mine
             });
             let ended = task.run(&mut Vec::new());
             let closed = other.join().expect("no panic in the model");
-            assert!(closed || ended || !task.state.shutdown(), "an idle task was missed by both");
+            let missed = closed || ended || task.state.shutdown() == Shutdown::Theirs;
+            assert!(missed, "an idle task was missed by both");
         });
     }
 
@@ -379,9 +450,53 @@ mod loom_tests {
             assert_eq!(task.state.start(), Start::Poll);
             let joiner = Arc::clone(&task);
             let other = thread::spawn(move || joiner.state.publish_join_waker());
-            let completion = task.state.complete();
+            let wakes = task.state.complete(1, false) == Completion::Wake;
             let published = other.join().expect("no panic in the model");
-            assert_eq!(completion.join_waker, published, "the joiner sleeps and nobody wakes it, or the reverse");
+            assert_eq!(wakes, published, "the joiner sleeps and nobody wakes it, or the reverse");
+        });
+    }
+
+    #[test]
+    fn loom_one_of_completer_and_join_handle_drops_the_output_and_one_frees() {
+        loom::model(|| {
+            let task = Model::new();
+            assert_eq!(task.state.start(), Start::Poll);
+            let joiner = Arc::clone(&task);
+            let other = thread::spawn(move || {
+                let output = joiner.state.drop_join_interest();
+                if output {
+                    joiner.touch();
+                }
+                (output, output && joiner.state.release(1))
+            });
+            let mut dropped = false;
+            let freed = loop {
+                match task.state.complete(2, dropped) {
+                    Completion::Unclaimed => {
+                        task.touch();
+                        dropped = true;
+                    }
+                    Completion::Wake => unreachable!("nobody left a waker"),
+                    Completion::Done(last) => break last,
+                }
+            };
+            let (output, last) = other.join().expect("no panic in the model");
+            assert!(output != dropped, "the output is dropped by both or by nobody");
+            assert!(last != freed, "the task is freed by both or by nobody");
+        });
+    }
+
+    #[test]
+    fn loom_a_waker_of_an_ended_runtime_finds_it_kept() {
+        loom::model(|| {
+            let task = Model::new();
+            assert_eq!(task.state.start(), Start::Poll);
+            assert_eq!(task.state.finish_poll(), Pending::Idle);
+            let closer = Arc::clone(&task);
+            let other = thread::spawn(move || closer.state.shutdown());
+            let submits = task.state.wake_by_ref() == Wake::Submit;
+            let shutdown = other.join().expect("no panic in the model");
+            assert_eq!(shutdown, Shutdown::Cancel { kept: submits }, "a push is on its way, and the runtime is gone");
         });
     }
 }

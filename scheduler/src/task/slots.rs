@@ -1,0 +1,259 @@
+//! A growing table of pointers that one owner fills and anybody empties: the places of live tasks.
+//!
+//! ```text
+//! owner, holding the claims:   insert   one plain store into a free place
+//! owner:                       remove   one swap; the place goes to the claims' own list
+//! anybody else:                remove   one swap, and one compare-and-swap to give the place back
+//! the end of a runtime:        drain    one swap for each place that is in use
+//! a look at all tasks:         visit    borrows one pointer at a time
+//! ```
+//!
+//! A pointer is taken out of its place by a swap, so exactly one of a remover and a drain gets it, and with it the
+//! duty that it stands for (the slab's reference to a task). Places given back by others are on a list that the
+//! owner takes as a whole, so no place can be popped from it twice.
+//!
+//! A drain misses what is inserted behind it. The owner looks at [`is_closed`](Slots::is_closed) before it inserts, but
+//! without a fence; so whoever ends the owner drains once more, after its last insertion.
+//!
+//! Memory comes in chunks that double and never move, so a place is an index for ever. They are freed with the table.
+//!
+//! Rejected: shards of `Mutex<Vec>`, which cost four read-modify-writes a task, a third of the whole time per task in
+//! workloads that only spawn. Intrusive lists: 24 bytes more a task, and two neighbours touched per removal.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fill, lock};
+
+/// Places in the first chunk; each chunk has twice as many as the one before.
+#[cfg(not(tidemill_loom))]
+const FIRST: u32 = 64;
+/// Shrunk, so that the models reach the second chunk.
+#[cfg(tidemill_loom)]
+const FIRST: u32 = 1;
+
+/// Chunks enough for all places that an index can name, but a few.
+const CHUNKS: usize = (u32::BITS - FIRST.ilog2()) as usize;
+
+/// The end of a list of places.
+const END: Place = Place::MAX;
+
+/// Where a pointer is, for as long as it is in the table.
+pub(crate) type Place = u32;
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
+    /// The list of places that others than the owner gave back.
+    returned: AtomicU32,
+    closed: AtomicBool,
+    /// Insertions ever. Written by the owner alone, so a load and a store.
+    inserted: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    /// Null: the place is free, or drained. `BORROWED`: a visitor has the pointer.
+    pointer: AtomicPtr<T>,
+    /// A `&'static Location`: where the task was spawned.
+    site: AtomicPtr<Location<'static>>,
+    /// The next on the list of free places that this place is on.
+    next: AtomicU32,
+}
+
+/// The owner's part of one table: the right to insert.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    /// The owner's own list of free places.
+    free: Cell<Place>,
+    /// The first place never used.
+    fresh: Cell<Place>,
+}
+
+/// Who can show the claims of a table: their owner, or a lock around them.
+pub(crate) trait Claimant {
+    fn with<R>(&self, f: impl FnOnce(&Claims) -> R) -> R;
+}
+
+impl Claimant for Claims {
+    fn with<R>(&self, f: impl FnOnce(&Claims) -> R) -> R {
+        f(self)
+    }
+}
+
+impl Claimant for Mutex<Claims> {
+    fn with<R>(&self, f: impl FnOnce(&Claims) -> R) -> R {
+        f(&lock(self))
+    }
+}
+
+impl<T> Slots<T> {
+    /// An empty table, and the only claims there will be for it.
+    pub(crate) fn new() -> (Self, Claims) {
+        let table = Self {
+            chunks: [const { OnceLock::new() }; CHUNKS],
+            returned: AtomicU32::new(END),
+            closed: AtomicBool::new(false),
+            inserted: AtomicU64::new(0),
+        };
+        (table, Claims { free: Cell::new(END), fresh: Cell::new(0) })
+    }
+
+    /// Puts a pointer in. `claims` are this table's.
+    ///
+    /// # Panics
+    /// If there are 2^32 pointers in the table.
+    pub(crate) fn insert(&self, claims: &Claims, pointer: NonNull<T>, site: &'static Location<'static>) -> Place {
+        let place = self.claim(claims);
+        let slot = self.slot(place);
+        // Relaxed: published with the pointer.
+        slot.site.store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
+        // Pairs with the swaps of `remove` and `drain`.
+        fill(&slot.pointer, pointer.as_ptr());
+        self.inserted.store(self.inserted() + 1, Ordering::Relaxed);
+        place
+    }
+
+    /// Takes a pointer out. `true`: what it stands for is the caller's now. `false`: a drain or a visitor has it.
+    ///
+    /// `claims` are this table's, if the caller is its owner.
+    #[must_use]
+    pub(crate) fn remove(&self, place: Place, claims: Option<&Claims>) -> bool {
+        let slot = self.slot(place);
+        let found = slot.pointer.swap(ptr::null_mut(), Ordering::AcqRel);
+        if found.is_null() || found == borrowed() {
+            return false;
+        }
+        match claims {
+            Some(claims) => {
+                slot.next.store(claims.free.replace(place), Ordering::Relaxed);
+            }
+            None => self.give_back(place),
+        }
+        true
+    }
+
+    /// Insertions ever.
+    pub(crate) fn inserted(&self) -> u64 {
+        self.inserted.load(Ordering::Relaxed)
+    }
+
+    /// No more insertions, as far as the owner sees it.
+    pub(crate) fn close(&self) {
+        // Relaxed: no order is promised (see the head of the file).
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Takes out every pointer that is seen. Not while somebody visits.
+    pub(crate) fn drain(&self, mut each: impl FnMut(NonNull<T>)) {
+        for slot in self.slots() {
+            // Acquire: pairs with `insert`.
+            let pointer = slot.pointer.swap(ptr::null_mut(), Ordering::Acquire);
+            NonNull::new(pointer).into_iter().for_each(&mut each);
+        }
+    }
+
+    /// Shows every pointer that is seen to `each`; what it points to stays meanwhile. Returns those that were removed
+    /// during their visit: what they stand for is the caller's. One visitor at a time.
+    #[must_use]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for task dumps"))]
+    pub(crate) fn visit(&self, mut each: impl FnMut(NonNull<T>, &'static Location<'static>)) -> Vec<NonNull<T>> {
+        let mut removed = Vec::new();
+        for (place, slot) in (0..).zip(self.slots()) {
+            let seen = slot.pointer.load(Ordering::Relaxed);
+            let Some(pointer) = NonNull::new(seen) else { continue };
+            // Acquire: pairs with `insert`.
+            if slot.pointer.compare_exchange(seen, borrowed(), Ordering::Acquire, Ordering::Relaxed).is_err() {
+                continue;
+            }
+            // SAFETY: only `&'static` are stored, before the pointer.
+            each(pointer, unsafe { &*slot.site.load(Ordering::Relaxed) });
+            // Release: whoever takes the pointer out does so after the visit.
+            if slot.pointer.compare_exchange(borrowed(), seen, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                removed.push(pointer);
+                self.give_back(place);
+            }
+        }
+        removed
+    }
+
+    /// A free place.
+    fn claim(&self, claims: &Claims) -> Place {
+        if claims.free.get() == END && self.returned.load(Ordering::Relaxed) != END {
+            // Acquire: pairs with the Release of `give_back`, so that the links of the list are seen.
+            claims.free.set(self.returned.swap(END, Ordering::Acquire));
+        }
+        let place = claims.free.get();
+        if place == END {
+            return self.fresh(claims);
+        }
+        claims.free.set(self.slot(place).next.load(Ordering::Relaxed));
+        place
+    }
+
+    /// A place never used, in a new chunk if need be.
+    fn fresh(&self, claims: &Claims) -> Place {
+        let place = claims.fresh.get();
+        let (chunk, offset) = locate(place);
+        if offset == 0 {
+            self.chunks[chunk].get_or_init(|| (0..FIRST << chunk).map(|_| Slot::new()).collect());
+        }
+        claims.fresh.set(place + 1);
+        place
+    }
+
+    /// Puts a place on the list of the returned ones, by anybody.
+    fn give_back(&self, place: Place) {
+        let next = &self.slot(place).next;
+        let mut first = self.returned.load(Ordering::Relaxed);
+        loop {
+            next.store(first, Ordering::Relaxed);
+            // Release: the link is seen by the owner who takes the list.
+            match self.returned.compare_exchange_weak(first, place, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    fn slot(&self, place: Place) -> &Slot<T> {
+        let (chunk, offset) = locate(place);
+        &self.chunks[chunk].get().expect("a place is in a chunk that was made for it")[offset]
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot<T>> {
+        self.chunks.iter().map_while(OnceLock::get).flatten()
+    }
+}
+
+impl<T> Slot<T> {
+    fn new() -> Self {
+        Self {
+            pointer: AtomicPtr::new(ptr::null_mut()),
+            site: AtomicPtr::new(ptr::null_mut()),
+            next: AtomicU32::new(END),
+        }
+    }
+}
+
+/// Chunk and offset of a place.
+fn locate(place: Place) -> (usize, usize) {
+    let number = u64::from(place) + u64::from(FIRST);
+    let chunk = number.ilog2() - FIRST.ilog2();
+    (chunk as usize, (number - (u64::from(FIRST) << chunk)) as usize)
+}
+
+/// Stands for a pointer that a visitor has. No object has this address.
+fn borrowed<T>() -> *mut T {
+    ptr::without_provenance_mut(1)
+}
+
+#[cfg(test)]
+mod tests;
