@@ -26,6 +26,12 @@ mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.
 #[cfg(tidemill_loom)]
+mod machine {
+    mod queue;
+}
+
+/// As above.
+#[cfg(tidemill_loom)]
 mod task {
     mod slots;
     mod state;

@@ -44,7 +44,11 @@ impl Local {
         if injector.is_empty() {
             return None;
         }
-        persist(|| injector.steal_batch_with_limit_and_pop(&self.queue, INJECTOR_BATCH))
+        for _ in 1..INJECTOR_BATCH {
+            let Some(task) = self.injected_one() else { break };
+            self.queue.push(task);
+        }
+        self.queue.pop()
     }
 
     /// Looks through the others' queues, a few times, unless enough machines do.
@@ -70,7 +74,7 @@ impl Local {
     fn stolen(&self) -> Option<Task> {
         let task = self.peers().find_map(|peer| {
             let queue = &peer.thieves.queue;
-            if queue.is_empty() { None } else { persist(|| queue.steal_batch_and_pop(&self.queue)) }
+            if queue.len() == 0 { None } else { self.queue.steal(queue) }
         })?;
         count(&self.machine.counters.steals);
         Some(task)

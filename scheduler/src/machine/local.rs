@@ -9,9 +9,7 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
-use crossbeam_deque::Worker;
-
-use super::{Belongings, Machine};
+use super::{Belongings, Machine, Queue};
 use crate::current;
 use crate::roster::Permit;
 use crate::runtime::{Home, Shared};
@@ -32,7 +30,7 @@ pub(super) enum Turning {
 pub(crate) struct Local {
     pub(crate) machine: Arc<Machine>,
     shared: Arc<Shared>,
-    pub(super) queue: Worker<Task>,
+    pub(super) queue: Queue<Task>,
     /// Of the machine's slab.
     claims: Claims,
     /// Inside the reactor: what I/O and timers wake goes to the own queue.

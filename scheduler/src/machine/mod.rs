@@ -21,24 +21,25 @@
 mod blocking;
 mod find;
 mod local;
+mod queue;
 mod runnext;
 mod worker;
 
+use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
-use crossbeam_deque::{Stealer, Worker};
-
 use crate::roster::{MachineId, Permit};
 use crate::runtime::Home;
 use crate::sync::lock;
-use crate::task::{Claims, Slab, Task};
+use crate::task::{Claims, Header, Slab, Task};
 use crate::vitals::Vitals;
 
 pub use blocking::blocking;
 pub(crate) use local::{Local, Route};
+use queue::{Item, Queue};
 pub(crate) use runnext::RunNext;
 pub(crate) use worker::start;
 
@@ -70,8 +71,8 @@ pub(crate) struct Machine {
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Thieves {
-    pub(crate) next: RunNext,
-    pub(crate) queue: Stealer<Task>,
+    pub(crate) next: RunNext<Task>,
+    pub(crate) queue: queue::Thieves<Task>,
 }
 
 /// What wakers look at.
@@ -90,7 +91,7 @@ struct Sleep {
 #[derive(Debug)]
 pub(crate) struct Belongings {
     /// The owning end of the queue.
-    pub(super) queue: Worker<Task>,
+    pub(super) queue: Queue<Task>,
     /// The right to spawn into the machine's slab.
     pub(super) claims: Claims,
 }
@@ -129,7 +130,7 @@ impl Activity {
 
 impl Machine {
     pub(crate) fn new(id: MachineId, home: Home) -> Self {
-        let queue = Worker::new_fifo();
+        let queue = Queue::new();
         let (tasks, claims) = Slab::new(home);
         Self {
             id,
@@ -137,7 +138,7 @@ impl Machine {
             region: AtomicU32::new(0),
             permit: AtomicU32::new(NONE),
             counters: Counters::default(),
-            thieves: Thieves { next: RunNext::default(), queue: queue.stealer() },
+            thieves: Thieves { next: RunNext::new(), queue: queue.thieves() },
             tasks,
             sleep: Sleep {
                 handed: AtomicU32::new(NONE),
@@ -228,7 +229,7 @@ impl Machine {
 
     /// Is there something to steal? `runnext` does not count: its owner is about to run it.
     pub(crate) fn has_queued(&self) -> bool {
-        !self.thieves.queue.is_empty()
+        self.thieves.queue.len() != 0
     }
 
     fn step(&self, word: &AtomicU32) {
@@ -241,6 +242,19 @@ impl Machine {
 
     pub(crate) fn step_region(&self) {
         self.step(&self.region);
+    }
+}
+
+impl Item for Task {
+    type Target = Header;
+
+    fn into_raw(self) -> NonNull<Header> {
+        Task::into_raw(self)
+    }
+
+    unsafe fn from_raw(pointer: NonNull<Header>) -> Self {
+        // SAFETY: passed on.
+        unsafe { Task::from_raw(pointer) }
     }
 }
 

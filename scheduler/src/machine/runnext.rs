@@ -7,15 +7,24 @@
 
 use std::ptr::{self, NonNull};
 
+use super::queue::Item;
 use crate::sync::{AtomicPtr, Ordering, fill};
-use crate::task::{Header, Task};
 
-#[derive(Debug, Default)]
-pub(crate) struct RunNext(AtomicPtr<Header>);
+#[derive(Debug)]
+pub(crate) struct RunNext<I: Item>(AtomicPtr<I::Target>);
 
-impl RunNext {
+// SAFETY: items are handed from thread to thread, one at a time.
+unsafe impl<I: Item + Send> Send for RunNext<I> {}
+// SAFETY: as above.
+unsafe impl<I: Item + Send> Sync for RunNext<I> {}
+
+impl<I: Item> RunNext<I> {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
     /// Fills the slot, or gives the task back. By the owner only.
-    pub(crate) fn put(&self, task: Task) -> Result<(), Task> {
+    pub(crate) fn put(&self, task: I) -> Result<(), I> {
         // Relaxed: only the owner stores a task, so it cannot be full unless the owner sees it.
         if !self.is_empty() {
             return Err(task);
@@ -26,14 +35,14 @@ impl RunNext {
     }
 
     /// Empties the slot. By anybody.
-    pub(crate) fn take(&self) -> Option<Task> {
+    pub(crate) fn take(&self) -> Option<I> {
         if self.is_empty() {
             return None;
         }
         // Acquire: pairs with `put`.
         let task = NonNull::new(self.0.swap(ptr::null_mut(), Ordering::Acquire))?;
         // SAFETY: the pointer came from `into_raw`, and the swap gave it to us alone.
-        Some(unsafe { Task::from_raw(task) })
+        Some(unsafe { I::from_raw(task) })
     }
 
     /// A hint for all but the owner.
@@ -42,7 +51,7 @@ impl RunNext {
     }
 }
 
-impl Drop for RunNext {
+impl<I: Item> Drop for RunNext<I> {
     fn drop(&mut self) {
         drop(self.take());
     }

@@ -154,6 +154,7 @@ impl Local {
     fn rest(&self) -> bool {
         let shared = self.shared();
         self.stop_searching();
+        self.queue.trim();
         let permit = shared.give_up(&self.machine);
         if permit.is_none() {
             self.flush();

@@ -226,15 +226,11 @@ impl Shared {
     /// Moves up to `most` tasks of a stuck machine's queue to the injector.
     pub(crate) fn salvage(&self, machine: &Machine, most: usize) {
         let mut moved = 0;
-        while moved < most {
-            let stolen = machine.thieves.next.take().map_or_else(|| machine.thieves.queue.steal(), Steal::Success);
-            match stolen {
-                Steal::Success(task) => self.injector.push(task),
-                Steal::Retry => continue,
-                Steal::Empty => break,
-            }
-            moved += 1;
+        if let Some(task) = machine.thieves.next.take() {
+            self.injector.push(task);
+            moved = 1;
         }
+        moved += machine.thieves.queue.drain(most - moved, |task| self.injector.push(task));
         if moved != 0 {
             self.notify_fenced();
         }
