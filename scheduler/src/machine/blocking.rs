@@ -5,7 +5,7 @@
 //! `machine/mod.rs`). Whoever comes out of a region without a permit takes an idle one, or waits in line for the
 //! first that is given up, which the running machines do at the latest after 61 polls.
 
-use super::local::{Local, Turning};
+use super::local::{Doing, Local};
 use crate::current;
 use crate::roster::Leave;
 
@@ -64,7 +64,7 @@ impl Drop for Region<'_> {
 impl Local {
     /// Not inside another region, and not inside the reactor, where a task of tokio's may run without a permit.
     fn may_enter_region(&self) -> bool {
-        self.turning.get() == Turning::No && !self.machine.activity().in_region()
+        self.doing.get() == Doing::Poll && !self.machine.activity().in_region()
     }
 
     /// Gets a permit in the middle of a poll: an idle one, or the next that is given up. While the runtime stops, goes

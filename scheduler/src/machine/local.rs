@@ -8,6 +8,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::{Belongings, Machine, Queue};
 use crate::current;
@@ -15,13 +16,17 @@ use crate::roster::Permit;
 use crate::runtime::{Home, Shared};
 use crate::task::{self, Claims, JoinHandle, Slab, Submit, Task};
 
-/// Whether this thread is inside the reactor.
+/// What this thread does, as far as it matters for a task that becomes ready by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turning {
-    No,
-    /// For a look, with a permit.
-    Brief,
-    /// As the driver, without a permit, until something is ready.
+pub(super) enum Doing {
+    /// It polls a task, or nothing.
+    Poll,
+    /// It wakes the one who waits for the end of a task. That one goes behind the others: as a rule it waits for several,
+    /// of which the next is in the queue, and would wait again at once.
+    Join,
+    /// It is inside the reactor for a look, with a permit.
+    Turn,
+    /// It is inside the reactor as the driver, without a permit, until something is ready.
     Drive,
 }
 
@@ -33,8 +38,7 @@ pub(crate) struct Local {
     pub(super) queue: Queue<Task>,
     /// Of the machine's slab.
     claims: Claims,
-    /// Inside the reactor: what I/O and timers wake goes to the own queue.
-    pub(super) turning: Cell<Turning>,
+    pub(super) doing: Cell<Doing>,
     /// This machine was woken, or began, to search.
     pub(super) searching: Cell<bool>,
     /// `runnext` picks in a row.
@@ -54,7 +58,7 @@ impl Local {
             shared,
             queue,
             claims,
-            turning: Cell::new(Turning::No),
+            doing: Cell::new(Doing::Poll),
             searching: Cell::new(false),
             chain: Cell::new(0),
             countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
@@ -94,8 +98,10 @@ impl Local {
 
     /// Queues a task that became ready: next in line if nobody is, else behind the others.
     pub(crate) fn ready(&self, task: Task) {
-        if self.turning.get() != Turning::No {
-            return self.ready_in_turn(task);
+        match self.doing.get() {
+            Doing::Poll => {}
+            Doing::Join => return self.again(task),
+            Doing::Turn | Doing::Drive => return self.ready_in_turn(task),
         }
         if self.machine.permit().is_none() {
             return self.shared().inject(task);
@@ -105,7 +111,7 @@ impl Local {
         }
     }
 
-    /// Queues a task that has just run: behind the others. Nobody is woken for it if it is alone.
+    /// Queues a task that has just run, or that joins one: behind the others. Nobody is woken for it if it is alone.
     fn again(&self, task: Task) {
         if self.machine.permit().is_none() {
             return self.shared().inject(task);
@@ -121,7 +127,7 @@ impl Local {
     fn ready_in_turn(&self, task: Task) {
         let first = self.queue.is_empty();
         self.queue.push(task);
-        if first && self.turning.get() == Turning::Drive {
+        if first && self.doing.get() == Doing::Drive {
             self.shared().reactor.end_drive();
         }
     }
@@ -147,6 +153,13 @@ impl Local {
     /// The machine has `permit` from now on.
     pub(super) fn gain(&self, permit: Permit) {
         self.shared().hold(permit, &self.machine);
+    }
+
+    /// Wakes the one who waits for the end of a task.
+    pub(crate) fn wake_joiner(&self, waker: &Waker) {
+        self.doing.set(Doing::Join);
+        waker.wake_by_ref();
+        self.doing.set(Doing::Poll);
     }
 
     /// A number below `bound`, uniform enough to pick a victim (xorshift32, multiply-shift).

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use super::local::Turning;
+use super::local::Doing;
 use super::{Local, Machine, count};
 use crate::current;
 use crate::limits::{INJECTOR_INTERVAL, THREAD_IDLE};
@@ -136,9 +136,9 @@ impl Local {
         if !reactor.is_due() {
             return;
         }
-        self.turning.set(Turning::Brief);
+        self.doing.set(Doing::Turn);
         reactor.turn();
-        self.turning.set(Turning::No);
+        self.doing.set(Doing::Poll);
         count(&self.machine.counters.turns);
         self.share();
     }
@@ -186,9 +186,9 @@ impl Local {
     /// Inside the reactor until something is ready, or somebody has work for this machine.
     fn drive(&self) -> bool {
         let shared = self.shared();
-        self.turning.set(Turning::Drive);
+        self.doing.set(Doing::Drive);
         shared.reactor.drive();
-        self.turning.set(Turning::No);
+        self.doing.set(Doing::Poll);
         count(&self.machine.counters.turns);
         if self.resume(shared.roster.leave_reactor(self.machine.id)) {
             self.share();

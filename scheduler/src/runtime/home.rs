@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use super::Shared;
 use crate::current;
@@ -55,6 +56,13 @@ impl Schedule for Home {
     unsafe fn take_kept(&self) -> Arc<Shared> {
         // SAFETY: with the count that the caller knows of.
         unsafe { Arc::from_raw(self.0) }
+    }
+
+    fn wake_joiner(waker: &Waker) {
+        current::machine(|local| match local {
+            Some(local) => local.wake_joiner(waker),
+            None => waker.wake_by_ref(),
+        });
     }
 
     fn retire(slab: &Slab<Self>, place: Place) -> bool {

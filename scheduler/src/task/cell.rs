@@ -138,7 +138,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
                     // SAFETY: JOIN_WAKER was set: the slot is readable, and the join handle no longer writes it.
                     let waker = unsafe { &*cell.join_waker.get() };
                     // Wakers may be anybody's; a panic of one must not end the machine.
-                    let _ = catch_unwind(AssertUnwindSafe(|| waker.as_ref().map(Waker::wake_by_ref)));
+                    let _ = catch_unwind(AssertUnwindSafe(|| waker.as_ref().map(S::wake_joiner)));
                     // SAFETY: the caller's.
                     return unsafe { release(task, references) };
                 }

@@ -26,6 +26,7 @@ use std::future::Future;
 use std::mem;
 use std::panic::Location;
 use std::ptr::NonNull;
+use std::task::Waker;
 
 pub use error::JoinError;
 pub(crate) use header::Header;
@@ -53,6 +54,11 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// # Safety
     /// There is one, and nobody else takes it.
     unsafe fn take_kept(&self) -> Self::Keep;
+
+    /// Wakes the one who waits for the end of a task.
+    fn wake_joiner(waker: &Waker) {
+        waker.wake_by_ref();
+    }
 
     /// Takes a task that is about to complete out of its slab, by [`Slab::remove`]; passes its answer on.
     fn retire(slab: &Slab<Self>, place: Place) -> bool;
