@@ -8,6 +8,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::memory::MemoryUsage;
 use crate::note::{Note, write_ignored};
 use crate::quota::{Quota, Rounding};
 
@@ -32,18 +33,19 @@ pub struct CpuLimit {
     notes: Vec<Note>,
 }
 
-/// The memory a process may use, and which cgroup says so.
+/// The memory a process may use, which cgroup says so, and what has been used.
 ///
-/// `Display` is one line: `memory 512.0 MiB at /kubepods/x`.
+/// `Display` is one line: `memory 512.0 MiB at /kubepods/x, 130.5 MiB used`.
 ///
 /// # Example
 /// ```
-/// let quarter = tidemill_cgroup::memory_limit().map(|limit| limit.bytes() / 4);
-/// println!("cache size: {quarter:?}");
+/// let memory = tidemill_cgroup::memory_limit();
+/// println!("{memory}; cache size: {:?}", memory.bytes().map(|bytes| bytes / 4));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryLimit {
-    limit: SetBy<u64>,
+    limit: Option<SetBy<u64>>,
+    usage: Option<MemoryUsage>,
     notes: Vec<Note>,
 }
 
@@ -98,14 +100,35 @@ impl CpuLimit {
     #[must_use]
     pub fn explain(&self, rounding: Rounding, min: NonZeroUsize) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
-            match &self.quota {
-                Some(quota) => write!(f, "quota {} at {}", quota.value, quota.cgroup.display())?,
-                None => f.write_str("no quota")?,
-            }
-            let plural = if self.affinity == NonZeroUsize::MIN { "" } else { "s" };
-            write!(f, ", {} CPU{plural} by affinity -> {}", self.affinity, self.procs(rounding, min))?;
+            self.write_parts(f)?;
+            write!(f, " -> {}", self.procs(rounding, min))?;
             write_ignored(f, &self.notes)
         })
+    }
+
+    /// The line that tells what has become of `before`.
+    pub(crate) fn write_change(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        before: &Self,
+        procs: impl Fn(&Self) -> NonZeroUsize,
+    ) -> fmt::Result {
+        write!(f, "{} -> {}: ", procs(before), procs(self))?;
+        self.write_parts(f)?;
+        write_ignored(f, &self.notes)?;
+        f.write_str("; before: ")?;
+        before.write_parts(f)?;
+        write_ignored(f, &before.notes)
+    }
+
+    /// The line up to the number.
+    fn write_parts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.quota {
+            Some(quota) => write!(f, "quota {} at {}", quota.value, quota.cgroup.display())?,
+            None => f.write_str("no quota")?,
+        }
+        let plural = if self.affinity == NonZeroUsize::MIN { "" } else { "s" };
+        write!(f, ", {} CPU{plural} by affinity", self.affinity)
     }
 }
 
@@ -116,20 +139,27 @@ impl fmt::Display for CpuLimit {
 }
 
 impl MemoryLimit {
-    pub(crate) fn new(limit: SetBy<u64>, notes: Vec<Note>) -> Self {
-        Self { limit, notes }
+    pub(crate) fn new(limit: Option<SetBy<u64>>, usage: Option<MemoryUsage>, notes: Vec<Note>) -> Self {
+        Self { limit, usage, notes }
     }
 
-    /// The smallest limit of all levels, in bytes.
+    /// The smallest limit of all levels, in bytes; `None` if no level sets one.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.limit.value
+    pub fn bytes(&self) -> Option<u64> {
+        self.limit.as_ref().map(|set| set.value)
     }
 
     /// Path of the cgroup that sets it; of several equal ones, the nearest.
     #[must_use]
-    pub fn cgroup(&self) -> &Path {
-        &self.limit.cgroup
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.limit.as_ref().map(|set| set.cgroup.as_path())
+    }
+
+    /// What that cgroup uses now; without a limit, what the process's own cgroup uses. `None` for
+    /// the root cgroup of v2, which is not counted.
+    #[must_use]
+    pub fn usage(&self) -> Option<MemoryUsage> {
+        self.usage
     }
 
     /// What could not be used on the way here; empty in the normal case.
@@ -141,8 +171,14 @@ impl MemoryLimit {
 
 impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = self.bytes() as f64 / f64::from(1 << 20);
-        write!(f, "memory {mib:.1} MiB at {}", self.cgroup().display())?;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        match &self.limit {
+            Some(limit) => write!(f, "memory {:.1} MiB at {}", mib(limit.value), limit.cgroup.display())?,
+            None => f.write_str("no memory limit")?,
+        }
+        if let Some(usage) = self.usage {
+            write!(f, ", {:.1} MiB used", mib(usage.bytes))?;
+        }
         write_ignored(f, &self.notes)
     }
 }
