@@ -4,6 +4,7 @@
 mod faults;
 mod host;
 mod memory;
+mod orchestrators;
 mod pressure;
 mod random;
 mod shapes;
