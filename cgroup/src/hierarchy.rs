@@ -65,6 +65,11 @@ impl View {
     pub(crate) fn nothing(note: Note) -> Self {
         Self { levels: Vec::new(), note: Some(note) }
     }
+
+    /// The process's own cgroup, unless only an ancestor can be seen.
+    pub(crate) fn own(&self) -> Option<&Level> {
+        self.levels.first().filter(|_| self.note.is_none())
+    }
 }
 
 /// What one mount shows of the cgroup `path`; never an empty list.

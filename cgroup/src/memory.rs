@@ -44,12 +44,12 @@ pub struct MemoryUsage {
 /// The limit of the process that the directory `root` describes.
 pub(crate) fn limit(root: &Path) -> MemoryLimit {
     let view = View::now(root, Hierarchy::Of("memory"));
-    let nearest = view.levels.first().cloned();
+    let own = view.own().cloned();
     let (limits, mut notes) = view.read(|level| Ok(read_limit(level)?.map(|bytes| (bytes, level.clone()))));
     // `min_by_key` keeps the first of equals.
     let (limit, level) = match limits.into_iter().min_by_key(|limit| limit.value.0) {
         Some(SetBy { value: (value, level), cgroup }) => (Some(SetBy { value, cgroup }), Some(level)),
-        None => (None, nearest),
+        None => (None, own),
     };
     let usage = level.map_or(Ok(None), |level| read_usage(&level)).unwrap_or_else(|note| {
         notes.push(note);

@@ -120,7 +120,7 @@ impl Pressure {
     pub(crate) fn read(root: &Path, resource: Resource) -> Self {
         let mut view = View::now(root, Hierarchy::Unified);
         // An ancestor's pressure is that of its other children, too.
-        view.levels.truncate(1);
+        view.levels.truncate(usize::from(view.own().is_some()));
         let name = format!("{}.pressure", resource.name());
         let (own, mut notes) = view.read(|level| level.file(&name).value(parse));
         let of_machine = below(root, &Path::new("/proc/pressure").join(resource.name()));

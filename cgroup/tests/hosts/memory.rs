@@ -73,6 +73,20 @@ const USAGE: &[Shape] = &[
         line: "memory 1.0 MiB at /a (ignored: /sys/fs/cgroup/a/memory.current: malformed: \"much\")",
     },
     Shape {
+        name: "namespace: what an ancestor uses is not ours",
+        cgroup: "4:memory:/\n",
+        mounts: "35 31 0:32 /.. /m rw - cgroup cgroup rw,memory\n",
+        files: &[("/m/memory.usage_in_bytes", "524288\n")],
+        line: "no memory limit (ignored: /m: levels below are hidden)",
+    },
+    Shape {
+        name: "namespace: its limit is",
+        cgroup: "4:memory:/\n",
+        mounts: "35 31 0:32 /.. /m rw - cgroup cgroup rw,memory\n",
+        files: &[("/m/memory.limit_in_bytes", "2097152\n"), ("/m/memory.usage_in_bytes", "524288\n")],
+        line: "memory 2.0 MiB at /.., 0.5 MiB used (ignored: /m: levels below are hidden)",
+    },
+    Shape {
         name: "no hierarchy for memory",
         cgroup: "1:cpu:/a\n",
         mounts: V2,

@@ -53,6 +53,14 @@ const CPU: &[Shape] = &[
         line: "cpu pressure over 10 s: some 100.00 % at /x",
     },
     Shape {
+        name: "namespace: an ancestor's is not ours",
+        cgroup: "0::/\n",
+        mounts: "30 23 0:26 /.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        files: &[("/sys/fs/cgroup/cpu.pressure", HIGH), ("/proc/pressure/cpu", LOW)],
+        line: "cpu pressure over 10 s: some 0.04 %, full 0.00 % on the machine \
+               (ignored: /sys/fs/cgroup: levels below are hidden)",
+    },
+    Shape {
         name: "malformed, both",
         cgroup: "0::/x\n",
         mounts: V2,
