@@ -5,12 +5,12 @@
 //   affinity    how many CPUs the scheduler of the kernel allows
 //   note        what was ignored, and why
 //   quota       the exact fraction and its rounding
-//   limit       the public results and their one-line texts
+//   limit       the CPU limit and its one-line texts
+//   control     one kernel file, kept open
 //   membership  /proc/self/cgroup
 //   mounts      /proc/self/mountinfo
 //   hierarchy   both together: the directories of this process's levels
 //   levels      from /proc to one value of each level
-//   control     one kernel file, kept open
 //   cpu         the quota files of one level
 //   probe       the tightest quota over all levels, again and again
 //   memory throttling pressure  what is read once, when asked for
@@ -34,8 +34,8 @@ mod system;
 mod throttling;
 mod watcher;
 
-pub use limit::{CpuLimit, MemoryLimit};
-pub use memory::MemoryUsage;
+pub use limit::CpuLimit;
+pub use memory::{MemoryLimit, MemoryUsage};
 pub use note::{Note, Trouble};
 pub use pressure::{Pressure, Resource, Stall, Stalls};
 pub use quota::{Quota, Rounding};

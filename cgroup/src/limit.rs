@@ -1,4 +1,4 @@
-//! The results: values that carry their own reason.
+//! The CPU limit: a value that carries its own reason.
 //!
 //! Peers return a bare number, and the question "why 2?" is then answered by guessing. Here the
 //! parts are kept (quota, the cgroup that sets it, affinity, what was ignored); the number and the
@@ -8,7 +8,6 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use crate::memory::MemoryUsage;
 use crate::note::{Note, write_ignored};
 use crate::quota::{Quota, Rounding};
 
@@ -30,22 +29,6 @@ use crate::quota::{Quota, Rounding};
 pub struct CpuLimit {
     affinity: NonZeroUsize,
     quota: Option<SetBy<Quota>>,
-    notes: Vec<Note>,
-}
-
-/// The memory a process may use, which cgroup says so, and what has been used.
-///
-/// `Display` is one line: `memory 512.0 MiB at /kubepods/x, 130.5 MiB used`.
-///
-/// # Example
-/// ```
-/// let memory = tidemill_cgroup::memory_limit();
-/// println!("{memory}; cache size: {:?}", memory.bytes().map(|bytes| bytes / 4));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemoryLimit {
-    limit: Option<SetBy<u64>>,
-    usage: Option<MemoryUsage>,
     notes: Vec<Note>,
 }
 
@@ -135,50 +118,5 @@ impl CpuLimit {
 impl fmt::Display for CpuLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.explain(Rounding::default(), NonZeroUsize::MIN).fmt(f)
-    }
-}
-
-impl MemoryLimit {
-    pub(crate) fn new(limit: Option<SetBy<u64>>, usage: Option<MemoryUsage>, notes: Vec<Note>) -> Self {
-        Self { limit, usage, notes }
-    }
-
-    /// The smallest limit of all levels, in bytes; `None` if no level sets one.
-    #[must_use]
-    pub fn bytes(&self) -> Option<u64> {
-        self.limit.as_ref().map(|set| set.value)
-    }
-
-    /// Path of the cgroup that sets it; of several equal ones, the nearest.
-    #[must_use]
-    pub fn cgroup(&self) -> Option<&Path> {
-        self.limit.as_ref().map(|set| set.cgroup.as_path())
-    }
-
-    /// What that cgroup uses now; without a limit, what the process's own cgroup uses. `None` for
-    /// the root cgroup of v2, which is not counted.
-    #[must_use]
-    pub fn usage(&self) -> Option<MemoryUsage> {
-        self.usage
-    }
-
-    /// What could not be used on the way here; empty in the normal case.
-    #[must_use]
-    pub fn notes(&self) -> &[Note] {
-        &self.notes
-    }
-}
-
-impl fmt::Display for MemoryLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        match &self.limit {
-            Some(limit) => write!(f, "memory {:.1} MiB at {}", mib(limit.value), limit.cgroup.display())?,
-            None => f.write_str("no memory limit")?,
-        }
-        if let Some(usage) = self.usage {
-            write!(f, ", {:.1} MiB used", mib(usage.bytes))?;
-        }
-        write_ignored(f, &self.notes)
     }
 }

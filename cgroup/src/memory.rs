@@ -5,18 +5,35 @@
 //! before Linux 5.11. What is used is read at the level that sets the limit, not at the nearest: the
 //! other processes there use it up as well.
 
+use std::fmt;
 use std::path::Path;
 
 use crate::control::number;
 use crate::hierarchy::{Level, View};
-use crate::limit::{MemoryLimit, SetBy};
+use crate::limit::SetBy;
 use crate::membership::{Hierarchy, Version};
-use crate::note::Note;
+use crate::note::{Note, write_ignored};
 
 /// From here on a v1 number means "none". The kernel writes 2^63 - 1 rounded down to a page, whose
 /// size differs between machines (and older ones wrote 2^64 - 1); half of it is below all of those
 /// and above any real memory (4 EiB).
 const V1_UNLIMITED: u64 = 1 << 62;
+
+/// The memory a process may use, which cgroup says so, and what has been used.
+///
+/// `Display` is one line: `memory 512.0 MiB at /kubepods/x, 130.5 MiB used`.
+///
+/// # Example
+/// ```
+/// let memory = tidemill_cgroup::memory_limit();
+/// println!("{memory}; cache size: {:?}", memory.bytes().map(|bytes| bytes / 4));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryLimit {
+    limit: Option<SetBy<u64>>,
+    usage: Option<MemoryUsage>,
+    notes: Vec<Note>,
+}
 
 /// How a cgroup stands to its memory limit.
 ///
@@ -41,21 +58,62 @@ pub struct MemoryUsage {
     pub oom_kills: Option<u64>,
 }
 
-/// The limit of the process that the directory `root` describes.
-pub(crate) fn limit(root: &Path) -> MemoryLimit {
-    let view = View::now(root, Hierarchy::Of("memory"));
-    let own = view.own().cloned();
-    let (limits, mut notes) = view.read(|level| Ok(read_limit(level)?.map(|bytes| (bytes, level.clone()))));
-    // `min_by_key` keeps the first of equals.
-    let (limit, level) = match limits.into_iter().min_by_key(|limit| limit.value.0) {
-        Some(SetBy { value: (value, level), cgroup }) => (Some(SetBy { value, cgroup }), Some(level)),
-        None => (None, own),
-    };
-    let usage = level.map_or(Ok(None), |level| read_usage(&level)).unwrap_or_else(|note| {
-        notes.push(note);
-        None
-    });
-    MemoryLimit::new(limit, usage, notes)
+impl MemoryLimit {
+    /// The limit of the process that the directory `root` describes.
+    pub(crate) fn read(root: &Path) -> Self {
+        let view = View::now(root, Hierarchy::Of("memory"));
+        let own = view.own().cloned();
+        let (limits, mut notes) = view.read(|level| Ok(read_limit(level)?.map(|bytes| (bytes, level.clone()))));
+        // `min_by_key` keeps the first of equals.
+        let (limit, level) = match limits.into_iter().min_by_key(|limit| limit.value.0) {
+            Some(SetBy { value: (value, level), cgroup }) => (Some(SetBy { value, cgroup }), Some(level)),
+            None => (None, own),
+        };
+        let usage = level.map_or(Ok(None), |level| read_usage(&level)).unwrap_or_else(|note| {
+            notes.push(note);
+            None
+        });
+        Self { limit, usage, notes }
+    }
+
+    /// The smallest limit of all levels, in bytes; `None` if no level sets one.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.limit.as_ref().map(|set| set.value)
+    }
+
+    /// Path of the cgroup that sets it; of several equal ones, the nearest.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<&Path> {
+        self.limit.as_ref().map(|set| set.cgroup.as_path())
+    }
+
+    /// What that cgroup uses now; without a limit, what the process's own cgroup uses. `None` for
+    /// the root cgroup of v2, which is not counted.
+    #[must_use]
+    pub fn usage(&self) -> Option<MemoryUsage> {
+        self.usage
+    }
+
+    /// What could not be used on the way here; empty in the normal case.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+}
+
+impl fmt::Display for MemoryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        match &self.limit {
+            Some(limit) => write!(f, "memory {:.1} MiB at {}", mib(limit.value), limit.cgroup.display())?,
+            None => f.write_str("no memory limit")?,
+        }
+        if let Some(usage) = self.usage {
+            write!(f, ", {:.1} MiB used", mib(usage.bytes))?;
+        }
+        write_ignored(f, &self.notes)
+    }
 }
 
 /// `Ok(None)` if this level sets no limit.

@@ -70,7 +70,7 @@ pub struct Stall {
 /// ```
 /// use tidemill_cgroup::{Resource, pressure};
 ///
-/// let idle = pressure(Resource::Io).cgroup_stalls().and_then(|stalls| stalls.full);
+/// let idle = pressure(Resource::Io).own().and_then(|stalls| stalls.full);
 /// println!("nothing went on for {:?} of all time", idle.map(|stall| stall.total));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,7 +92,7 @@ pub struct Stalls {
 /// use tidemill_cgroup::{Resource, pressure};
 ///
 /// let memory = pressure(Resource::Memory);
-/// let stalls = memory.cgroup_stalls().or(memory.machine());
+/// let stalls = memory.own().or(memory.machine());
 /// if stalls.is_some_and(|stalls| stalls.some.avg10 > 10.0) {
 ///     eprintln!("{memory}");
 /// }
@@ -140,7 +140,7 @@ impl Pressure {
     /// Stalls of the threads in this process's cgroup and below it; `None` if the kernel has no v2
     /// or keeps no pressure there.
     #[must_use]
-    pub fn cgroup_stalls(&self) -> Option<Stalls> {
+    pub fn own(&self) -> Option<Stalls> {
         self.own.as_ref().map(|own| own.value)
     }
 

@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::affinity;
-use crate::limit::{CpuLimit, MemoryLimit};
-use crate::memory;
+use crate::limit::CpuLimit;
+use crate::memory::MemoryLimit;
 use crate::pressure::{Pressure, Resource};
 use crate::probe::Probe;
 use crate::throttling::Throttling;
@@ -61,7 +61,7 @@ impl System {
     /// As [`memory_limit`](crate::memory_limit), for this system.
     #[must_use]
     pub fn memory_limit(&self) -> MemoryLimit {
-        memory::limit(&self.root)
+        MemoryLimit::read(&self.root)
     }
 
     /// As [`throttling`](crate::throttling()), for this system.

@@ -91,7 +91,7 @@ impl Throttling {
     }
 
     /// Each level that counts, nearest first, by its path in `/proc/self/cgroup`. A level that
-    /// never had a quota has zeros; the root and a level whose controller is off are missing.
+    /// never had a quota has zeros; one where there can be none is missing.
     pub fn levels(&self) -> impl Iterator<Item = (&Path, Throttled)> {
         self.levels.iter().map(|level| (level.cgroup.as_path(), level.value))
     }
@@ -138,6 +138,7 @@ impl fmt::Display for Throttling {
         let mut counted = self.levels().filter(|(_, counters)| counters.periods > 0);
         match counted.next() {
             Some((path, counters)) => write!(f, "{counters} at {}", path.display())?,
+            None if self.levels.is_empty() => f.write_str("no throttling counters")?,
             None => f.write_str("not throttled")?,
         }
         counted.try_for_each(|(path, counters)| write!(f, "; {counters} at {}", path.display()))?;

@@ -86,7 +86,7 @@ fn each_resource_has_its_file_and_every_number_arrives() {
         assert_eq!([some.avg10, some.avg60, some.avg300], [3.1, 2.0, 1.0], "{name}");
         assert_eq!([full.avg10, full.avg60, full.avg300], [0.5, 0.25, 0.0], "{name}");
         assert_eq!([some.total, full.total], [4_565_668_430, 7].map(Duration::from_micros), "{name}");
-        assert_eq!(pressure.cgroup_stalls().unwrap().some.avg60, 0.64, "{name}");
+        assert_eq!(pressure.own().unwrap().some.avg60, 0.64, "{name}");
         assert_eq!((pressure.resource(), pressure.cgroup().unwrap().to_str()), (resource, Some("/x")));
     }
 }

@@ -27,7 +27,7 @@ const THROTTLING: &[Shape] = &[
         cgroup: "0::/pod/x\n",
         mounts: V2,
         files: &[("/sys/fs/cgroup/pod/x/cpu.stat", V2_STAT_OFF)],
-        line: "not throttled",
+        line: "no throttling counters",
     },
     Shape {
         name: "v1: nanoseconds; a level without a period is no news",
@@ -40,11 +40,18 @@ const THROTTLING: &[Shape] = &[
         line: "throttled in 3 of 4 periods, for 2.5ms at /docker",
     },
     Shape {
+        name: "v1 without a quota anywhere",
+        cgroup: "1:cpu:/a\n",
+        mounts: V1_CPU,
+        files: &[("/sys/fs/cgroup/cpu/a/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n")],
+        line: "not throttled",
+    },
+    Shape {
         name: "the units of the other version are malformed",
         cgroup: "0::/x\n",
         mounts: V2,
         files: &[("/sys/fs/cgroup/x/cpu.stat", "nr_periods 4\nnr_throttled 3\nthrottled_time 2500000\n")],
-        line: "not throttled (ignored: /sys/fs/cgroup/x/cpu.stat: malformed: \
+        line: "no throttling counters (ignored: /sys/fs/cgroup/x/cpu.stat: malformed: \
                \"nr_periods 4\\nnr_throttled 3\\nthrottled_ti\")",
     },
     Shape {
@@ -65,7 +72,7 @@ const THROTTLING: &[Shape] = &[
         cgroup: "0::/x\n",
         mounts: "",
         files: &[],
-        line: "not throttled (ignored: /x: not visible in any mount)",
+        line: "no throttling counters (ignored: /x: not visible in any mount)",
     },
 ];
 
