@@ -227,3 +227,13 @@ fn the_parts_are_data() {
     assert_eq!(limit.cgroup().unwrap().to_str(), Some("/pod/x"));
     assert_eq!(limit.affinity().get(), 8);
 }
+
+#[test]
+fn files_longer_than_one_read() {
+    let others: String = (20..200).map(|id| format!("{id}:name=hierarchy{id}:/some/where\n")).collect();
+    let mounts: String = (20..200).map(|id| format!("{id} 1 0:{id} / /m{id} rw - tmpfs none rw\n")).collect();
+    let host = Host::with(format!("{others}1:cpu:/a\n"), mounts + V1_CPU);
+    host.write("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "150000\n");
+    host.write("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    assert_eq!(host.line(host.system(8).cpu_limit()), "quota 1.50 CPUs at /a, 8 CPUs by affinity -> 2");
+}
