@@ -1,13 +1,14 @@
-//! Prints what limits this process, and who says so: one line for CPU, one for memory.
+//! Prints what limits this process, who says so, and what comes of it: one line for each fact.
 //!
 //! `cargo run -p tidemill-cgroup --example why`
 
-use tidemill_cgroup::{cpu_limit, memory_limit};
+use tidemill_cgroup::{Resource, cpu_limit, memory_limit, pressure, throttling};
 
 fn main() {
     println!("{}", cpu_limit());
-    match memory_limit() {
-        Some(limit) => println!("{limit}"),
-        None => println!("no memory limit"),
+    println!("{}", throttling());
+    println!("{}", memory_limit());
+    for resource in [Resource::Cpu, Resource::Memory, Resource::Io] {
+        println!("{}", pressure(resource));
     }
 }

@@ -75,3 +75,8 @@ fn read_into(file: &File, text: &mut Vec<u8>) -> io::Result<()> {
     text.truncate(len);
     Ok(())
 }
+
+/// The number in the line `key number`.
+pub(crate) fn number(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.parse().ok())
+}

@@ -4,39 +4,35 @@
 //! `cpu.cfs_period_us`. Two files cannot be read in one step, so a v1 reading may pair a new quota
 //! with an old period; the next poll puts it right.
 
-use std::cmp::Ordering;
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
-use std::path::Path;
 
 use crate::control::ControlFile;
+use crate::hierarchy::Level;
 use crate::membership::Version;
 use crate::note::{Note, Trouble};
-use crate::probe::LevelFiles;
 use crate::quota::Quota;
 
 /// The quota files of one level.
 #[derive(Debug)]
-pub(crate) enum CpuFiles {
+pub(crate) enum QuotaFiles {
     /// `cpu.cfs_quota_us`, `cpu.cfs_period_us`.
     V1 { quota: ControlFile, period: ControlFile },
     /// `cpu.max`.
     V2 { max: ControlFile },
 }
 
-impl LevelFiles for CpuFiles {
-    const CONTROLLER: &'static str = "cpu";
-    type Value = Quota;
-
-    fn at(version: Version, dir: &Path) -> Self {
-        let file = |name| ControlFile::new(dir.join(name));
-        match version {
-            Version::V1 => Self::V1 { quota: file("cpu.cfs_quota_us"), period: file("cpu.cfs_period_us") },
-            Version::V2 => Self::V2 { max: file("cpu.max") },
+impl QuotaFiles {
+    /// Nothing is opened yet.
+    pub(crate) fn at(level: &Level) -> Self {
+        match level.version {
+            Version::V1 => Self::V1 { quota: level.file("cpu.cfs_quota_us"), period: level.file("cpu.cfs_period_us") },
+            Version::V2 => Self::V2 { max: level.file("cpu.max") },
         }
     }
 
-    fn read(&mut self) -> Result<Option<Quota>, Note> {
+    /// `Ok(None)` if this level sets no quota.
+    pub(crate) fn read(&mut self) -> Result<Option<Quota>, Note> {
         match self {
             Self::V1 { quota, period } => {
                 let Some(Some(quota_us)) = quota.value(parse_v1_quota)? else {
@@ -53,10 +49,6 @@ impl LevelFiles for CpuFiles {
                 fraction(max, quota_us, period_us).map(Some)
             }
         }
-    }
-
-    fn compare(a: &Quota, b: &Quota) -> Ordering {
-        a.cmp_amount(b)
     }
 }
 

@@ -19,16 +19,27 @@
 use std::cmp::Reverse;
 use std::path::{Component, Path, PathBuf};
 
+use crate::control::ControlFile;
+use crate::membership::Version;
 use crate::mounts::Mount;
 use crate::note::{Note, Trouble};
 
 /// One cgroup on the way up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Level {
+    /// Says what its files are called.
+    pub(crate) version: Version,
     /// Its path, in the terms of `/proc/self/cgroup`.
     pub(crate) cgroup: PathBuf,
     /// The directory of its control files.
     pub(crate) dir: PathBuf,
+}
+
+impl Level {
+    /// One of its control files.
+    pub(crate) fn file(&self, name: &str) -> ControlFile {
+        ControlFile::new(self.dir.join(name))
+    }
 }
 
 /// The visible levels, nearest first, and what is wrong with the view.
@@ -46,13 +57,26 @@ pub(crate) fn view(root: &Path, mounts: impl Iterator<Item = Mount>, cgroup: &Pa
     views
         .into_iter()
         .find(|view| view.levels[0].dir.is_dir())
-        .unwrap_or_else(|| View { levels: Vec::new(), note: Some(Note::new(cgroup, Trouble::NotVisible)) })
+        .unwrap_or_else(|| View::nothing(Note::new(cgroup, Trouble::NotVisible)))
+}
+
+impl View {
+    /// No level, and why.
+    pub(crate) fn nothing(note: Note) -> Self {
+        Self { levels: Vec::new(), note: Some(note) }
+    }
+
+    /// The process's own cgroup, unless only an ancestor can be seen.
+    pub(crate) fn own(&self) -> Option<&Level> {
+        self.levels.first().filter(|_| self.note.is_none())
+    }
 }
 
 /// What one mount shows of the cgroup `path`; never an empty list.
 fn through(root: &Path, mount: &Mount, path: &Path) -> Option<View> {
     let point = below(root, &mount.point);
-    let level = |inner: &Path| Level { cgroup: append(&mount.root, inner), dir: append(&point, inner) };
+    let level =
+        |inner: &Path| Level { version: mount.version, cgroup: append(&mount.root, inner), dir: append(&point, inner) };
     match path.strip_prefix(&mount.root) {
         Ok(inner) if ups(inner) == 0 => Some(View { levels: inner.ancestors().map(level).collect(), note: None }),
         _ if is_ancestor_outside(&mount.root, path) => {

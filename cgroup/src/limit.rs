@@ -1,4 +1,4 @@
-//! The results: values that carry their own reason.
+//! The CPU limit: a value that carries its own reason.
 //!
 //! Peers return a bare number, and the question "why 2?" is then answered by guessing. Here the
 //! parts are kept (quota, the cgroup that sets it, affinity, what was ignored); the number and the
@@ -29,21 +29,6 @@ use crate::quota::{Quota, Rounding};
 pub struct CpuLimit {
     affinity: NonZeroUsize,
     quota: Option<SetBy<Quota>>,
-    notes: Vec<Note>,
-}
-
-/// The memory a process may use, and which cgroup says so.
-///
-/// `Display` is one line: `memory 512.0 MiB at /kubepods/x`.
-///
-/// # Example
-/// ```
-/// let quarter = tidemill_cgroup::memory_limit().map(|limit| limit.bytes() / 4);
-/// println!("cache size: {quarter:?}");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemoryLimit {
-    limit: SetBy<u64>,
     notes: Vec<Note>,
 }
 
@@ -98,51 +83,40 @@ impl CpuLimit {
     #[must_use]
     pub fn explain(&self, rounding: Rounding, min: NonZeroUsize) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
-            match &self.quota {
-                Some(quota) => write!(f, "quota {} at {}", quota.value, quota.cgroup.display())?,
-                None => f.write_str("no quota")?,
-            }
-            let plural = if self.affinity == NonZeroUsize::MIN { "" } else { "s" };
-            write!(f, ", {} CPU{plural} by affinity -> {}", self.affinity, self.procs(rounding, min))?;
+            self.write_parts(f)?;
+            write!(f, " -> {}", self.procs(rounding, min))?;
             write_ignored(f, &self.notes)
         })
+    }
+
+    /// The line that tells what has become of `before`.
+    pub(crate) fn write_change(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        before: &Self,
+        procs: impl Fn(&Self) -> NonZeroUsize,
+    ) -> fmt::Result {
+        write!(f, "{} -> {}: ", procs(before), procs(self))?;
+        self.write_parts(f)?;
+        write_ignored(f, &self.notes)?;
+        f.write_str("; before: ")?;
+        before.write_parts(f)?;
+        write_ignored(f, &before.notes)
+    }
+
+    /// The line up to the number.
+    fn write_parts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.quota {
+            Some(quota) => write!(f, "quota {} at {}", quota.value, quota.cgroup.display())?,
+            None => f.write_str("no quota")?,
+        }
+        let plural = if self.affinity == NonZeroUsize::MIN { "" } else { "s" };
+        write!(f, ", {} CPU{plural} by affinity", self.affinity)
     }
 }
 
 impl fmt::Display for CpuLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.explain(Rounding::default(), NonZeroUsize::MIN).fmt(f)
-    }
-}
-
-impl MemoryLimit {
-    pub(crate) fn new(limit: SetBy<u64>, notes: Vec<Note>) -> Self {
-        Self { limit, notes }
-    }
-
-    /// The smallest limit of all levels, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.limit.value
-    }
-
-    /// Path of the cgroup that sets it; of several equal ones, the nearest.
-    #[must_use]
-    pub fn cgroup(&self) -> &Path {
-        &self.limit.cgroup
-    }
-
-    /// What could not be used on the way here; empty in the normal case.
-    #[must_use]
-    pub fn notes(&self) -> &[Note] {
-        &self.notes
-    }
-}
-
-impl fmt::Display for MemoryLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = self.bytes() as f64 / f64::from(1 << 20);
-        write!(f, "memory {mib:.1} MiB at {}", self.cgroup().display())?;
-        write_ignored(f, &self.notes)
     }
 }

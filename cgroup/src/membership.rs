@@ -22,14 +22,37 @@ pub(crate) struct Membership<'a> {
     pub(crate) path: &'a Path,
 }
 
-/// A controller belongs to one hierarchy at a time, so a v1 line that names it wins over the
-/// unified one (hybrid hosts have both).
-pub(crate) fn of_controller<'a>(proc_cgroup: &'a [u8], controller: &str) -> Option<Membership<'a>> {
-    let of_version =
-        |wanted| proc_cgroup.split(|&byte| byte == b'\n').find_map(|line| parse_line(line, wanted, controller));
-    of_version(Version::V1).or_else(|| of_version(Version::V2))
+/// Which of its places is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hierarchy {
+    /// A controller belongs to one hierarchy at a time, so a v1 line that names it wins over the
+    /// unified one (hybrid hosts have both).
+    Of(&'static str),
+    /// v2, whoever owns the controllers.
+    Unified,
 }
 
+impl Hierarchy {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Of(controller) => controller,
+            Self::Unified => "unified",
+        }
+    }
+
+    /// The process's place in it.
+    pub(crate) fn find(self, proc_cgroup: &[u8]) -> Option<Membership<'_>> {
+        let lines = || proc_cgroup.split(|&byte| byte == b'\n');
+        let v1 = |controller| lines().find_map(|line| parse_line(line, Version::V1, controller));
+        let v2 = || lines().find_map(|line| parse_line(line, Version::V2, ""));
+        match self {
+            Self::Of(controller) => v1(controller).or_else(v2),
+            Self::Unified => v2(),
+        }
+    }
+}
+
+/// `controller` counts for v1 only.
 fn parse_line<'a>(line: &'a [u8], version: Version, controller: &str) -> Option<Membership<'a>> {
     // At most three parts: a path may hold colons.
     let mut parts = line.splitn(3, |&byte| byte == b':');
@@ -61,7 +84,20 @@ mod tests {
             ("", None),
             ("0:\n::\n", None),
         ] {
-            assert_eq!(of_controller(text.as_bytes(), "cpu"), expected, "{text:?}");
+            assert_eq!(Hierarchy::Of("cpu").find(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_unified_one_is_found_beside_v1() {
+        for (text, expected) in [
+            ("0::/u\n4:cpu:/a\n", Some("/u")),
+            ("4:cpu:/a\n1:name=systemd:/s\n0::/u\n", Some("/u")),
+            ("4:cpu:/a\n", None),
+            ("4::/a\n", None),
+        ] {
+            let path = Hierarchy::Unified.find(text.as_bytes()).map(|member| member.path.to_str().unwrap());
+            assert_eq!(path, expected, "{text:?}");
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Mount {
     pub(crate) root: PathBuf,
     /// Where it is seen, as an absolute path of this process.
     pub(crate) point: PathBuf,
-    version: Version,
+    pub(crate) version: Version,
     super_options: Vec<u8>,
 }
 

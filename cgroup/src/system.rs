@@ -8,10 +8,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::affinity;
-use crate::cpu::CpuFiles;
-use crate::limit::{CpuLimit, MemoryLimit};
-use crate::memory::MemoryFiles;
-use crate::probe::{LevelFiles, Probe};
+use crate::limit::CpuLimit;
+use crate::memory::MemoryLimit;
+use crate::pressure::{Pressure, Resource};
+use crate::probe::Probe;
+use crate::throttling::Throttling;
 
 /// Where the facts come from: this machine, or a directory that looks like one.
 ///
@@ -59,16 +60,27 @@ impl System {
 
     /// As [`memory_limit`](crate::memory_limit), for this system.
     #[must_use]
-    pub fn memory_limit(&self) -> Option<MemoryLimit> {
-        let (limit, notes) = self.probe::<MemoryFiles>().tightest();
-        limit.map(|limit| MemoryLimit::new(limit, notes))
+    pub fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::read(&self.root)
     }
 
-    pub(crate) fn probe<F: LevelFiles>(&self) -> Probe<F> {
+    /// As [`throttling`](crate::throttling()), for this system.
+    #[must_use]
+    pub fn throttling(&self) -> Throttling {
+        Throttling::read(&self.root)
+    }
+
+    /// As [`pressure`](crate::pressure()), for this system.
+    #[must_use]
+    pub fn pressure(&self, resource: Resource) -> Pressure {
+        Pressure::read(&self.root, resource)
+    }
+
+    pub(crate) fn probe(&self) -> Probe {
         Probe::new(&self.root)
     }
 
-    pub(crate) fn cpu_limit_by(&self, probe: &mut Probe<CpuFiles>) -> CpuLimit {
+    pub(crate) fn cpu_limit_by(&self, probe: &mut Probe) -> CpuLimit {
         let (quota, notes) = probe.tightest();
         CpuLimit::new(self.affinity.count(), quota, notes)
     }

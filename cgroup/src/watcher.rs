@@ -4,9 +4,12 @@
 //! change events (inotify does not see control files change, and v1 has no other notice), and
 //! comparing only the number (a new reason for the same number is news to whoever reads the log).
 
-use crate::cpu::CpuFiles;
+use std::fmt;
+use std::num::NonZeroUsize;
+
 use crate::limit::CpuLimit;
 use crate::probe::Probe;
+use crate::quota::Rounding;
 use crate::system::System;
 
 /// Remembers the last [`CpuLimit`] and tells when it is another one.
@@ -15,22 +18,26 @@ use crate::system::System;
 /// was switched on or off, and a changed affinity. Does not look for better mounts while all is
 /// well with the one in use.
 ///
+/// `Display` is one line, the last change if there was one: `8 -> 2: quota 1.50 CPUs at /kubepods/x,
+/// 8 CPUs by affinity; before: no quota, 8 CPUs by affinity`; else that of the current limit.
+///
 /// Holds open: `/proc/self/cgroup` and one (v2) or two (v1) files per level.
 ///
 /// # Example
 /// ```
-/// use tidemill_cgroup::{Watcher, cpu_limit};
+/// use tidemill_cgroup::Watcher;
 ///
 /// let mut watcher = Watcher::new();
-/// if watcher.poll().is_none() {
-///     println!("still {}", watcher.current());
+/// if watcher.poll().is_some() {
+///     eprintln!("workers {watcher}");
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Watcher {
     system: System,
-    probe: Probe<CpuFiles>,
+    probe: Probe,
     current: CpuLimit,
+    before: Option<CpuLimit>,
 }
 
 impl Watcher {
@@ -45,7 +52,7 @@ impl Watcher {
     pub fn on(system: System) -> Self {
         let mut probe = system.probe();
         let current = system.cpu_limit_by(&mut probe);
-        Self { system, probe, current }
+        Self { system, probe, current, before: None }
     }
 
     /// The limit as of the last poll, or of the start.
@@ -66,9 +73,24 @@ impl Watcher {
     pub fn poll(&mut self) -> Option<CpuLimit> {
         let now = self.system.cpu_limit_by(&mut self.probe);
         (now != self.current).then(|| {
-            self.current.clone_from(&now);
+            self.before = Some(std::mem::replace(&mut self.current, now.clone()));
             now
         })
+    }
+
+    /// The line of `Display` for a rounding and minimum of your own.
+    #[must_use]
+    pub fn explain(&self, rounding: Rounding, min: NonZeroUsize) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| match &self.before {
+            Some(before) => self.current.write_change(f, before, |limit| limit.procs(rounding, min)),
+            None => write!(f, "{}", self.current.explain(rounding, min)),
+        })
+    }
+}
+
+impl fmt::Display for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.explain(Rounding::default(), NonZeroUsize::MIN).fmt(f)
     }
 }
 

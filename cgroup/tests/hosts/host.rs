@@ -10,6 +10,33 @@ use tidemill_cgroup::System;
 /// v2 in its usual place.
 pub(crate) const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
 
+/// v1 with `cpu` alone.
+pub(crate) const V1_CPU: &str = "33 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+
+/// One row of a table: a host with 8 CPUs and the one line that must come out.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    /// `/proc/self/cgroup`.
+    pub(crate) cgroup: &'static str,
+    /// `/proc/self/mountinfo`.
+    pub(crate) mounts: &'static str,
+    /// Control files; a path that ends in `/` is a directory.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    pub(crate) line: &'static str,
+}
+
+/// All rows at once, so that one failure does not hide the others.
+pub(crate) fn check<T: std::fmt::Display>(table: &[Shape], ask: impl Fn(&System) -> T) {
+    let wrong = table.iter().filter_map(|shape| {
+        let host = Host::with(shape.cgroup, shape.mounts);
+        shape.files.iter().for_each(|(path, text)| host.write(path, text));
+        let line = host.line(ask(&host.system(8)));
+        (line != shape.line).then(|| format!("{}\n  expected {}\n  got      {line}\n", shape.name, shape.line))
+    });
+    let wrong: String = wrong.collect();
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 /// Removed with everything in it when dropped.
 pub(crate) struct Host {
     root: PathBuf,

@@ -1,23 +1,10 @@
 //! Every shape a host's cgroups come in, as a small tree of files and the one line that must come
 //! out.
 
-use crate::host::{Host, V2};
+use crate::host::{Host, Shape, V1_CPU, V2, check};
 use std::num::NonZeroUsize;
-use tidemill_cgroup::{Rounding, Trouble};
+use tidemill_cgroup::{Rounding, System};
 
-struct Shape {
-    name: &'static str,
-    /// `/proc/self/cgroup`.
-    cgroup: &'static str,
-    /// `/proc/self/mountinfo`.
-    mounts: &'static str,
-    /// Control files; a path that ends in `/` is a directory.
-    files: &'static [(&'static str, &'static str)],
-    /// What is printed on a machine with 8 CPUs.
-    line: &'static str,
-}
-
-const V1_CPU: &str = "33 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
 const V1_BOTH: &str = "33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n";
 
 const CPU: &[Shape] = &[
@@ -197,122 +184,11 @@ const CPU: &[Shape] = &[
         files: &[("/my odd mount/a b/cpu.max", "150000 100000\n")],
         line: "quota 1.50 CPUs at /a b, 8 CPUs by affinity -> 2",
     },
-    Shape {
-        name: "malformed file: ignored, remembered, the other levels still count",
-        cgroup: "0::/pod/x\n",
-        mounts: V2,
-        files: &[("/sys/fs/cgroup/pod/x/cpu.max", "lots\nof it\n"), ("/sys/fs/cgroup/pod/cpu.max", "400000 100000\n")],
-        line: "quota 4.00 CPUs at /pod, 8 CPUs by affinity -> 4 \
-               (ignored: /sys/fs/cgroup/pod/x/cpu.max: malformed: \"lots\\nof it\")",
-    },
-    Shape {
-        name: "malformed v1 period, empty v1 quota: two notes",
-        cgroup: "1:cpu:/a/b\n",
-        mounts: V1_CPU,
-        files: &[
-            ("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "100000\n"),
-            ("/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "-5\n"),
-            ("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", ""),
-        ],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us: malformed: \"-5\"; \
-               /sys/fs/cgroup/cpu/a/cpu.cfs_quota_us: malformed: \"\")",
-    },
-    Shape {
-        name: "v1 quota without its period",
-        cgroup: "1:cpu:/a\n",
-        mounts: V1_CPU,
-        files: &[("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "100000\n")],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /sys/fs/cgroup/cpu/a/cpu.cfs_period_us: unreadable: entity not found)",
-    },
-    Shape {
-        name: "unreadable file",
-        cgroup: "0::/x\n",
-        mounts: V2,
-        files: &[("/sys/fs/cgroup/x/cpu.max/", "")],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /sys/fs/cgroup/x/cpu.max: unreadable: is a directory)",
-    },
-    Shape {
-        name: "period 0, v2",
-        cgroup: "0::/x\n",
-        mounts: V2,
-        files: &[("/sys/fs/cgroup/x/cpu.max", "100000 0\n")],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /sys/fs/cgroup/x/cpu.max: period is 0)",
-    },
-    Shape {
-        name: "period 0, v1",
-        cgroup: "1:cpu:/a\n",
-        mounts: V1_CPU,
-        files: &[
-            ("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "100000\n"),
-            ("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "0\n"),
-        ],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /sys/fs/cgroup/cpu/a/cpu.cfs_period_us: period is 0)",
-    },
-    Shape {
-        name: "quota above affinity",
-        cgroup: "0::/x\n",
-        mounts: V2,
-        files: &[("/sys/fs/cgroup/x/cpu.max", "3200000 100000\n")],
-        line: "quota 32.00 CPUs at /x, 8 CPUs by affinity -> 8",
-    },
-    Shape {
-        name: "quota of 0",
-        cgroup: "0::/x\n",
-        mounts: V2,
-        files: &[("/sys/fs/cgroup/x/cpu.max", "0 100000\n")],
-        line: "quota 0.00 CPUs at /x, 8 CPUs by affinity -> 1",
-    },
-    Shape {
-        name: "no hierarchy for cpu",
-        cgroup: "3:memory:/\n",
-        mounts: V2,
-        files: &[],
-        line: "no quota, 8 CPUs by affinity -> 8 \
-               (ignored: /proc/self/cgroup: names no cpu hierarchy)",
-    },
-    Shape {
-        name: "nothing mounted",
-        cgroup: "0::/x\n",
-        mounts: "23 1 0:2 / /proc rw - proc proc rw\n",
-        files: &[],
-        line: "no quota, 8 CPUs by affinity -> 8 (ignored: /x: not visible in any mount)",
-    },
 ];
 
 #[test]
 fn cpu_limit_of_every_shape() {
-    for shape in CPU {
-        let host = Host::with(shape.cgroup, shape.mounts);
-        shape.files.iter().for_each(|(path, text)| host.write(path, text));
-        assert_eq!(host.line(host.system(8).cpu_limit()), shape.line, "{}", shape.name);
-    }
-}
-
-#[test]
-fn no_proc_at_all() {
-    let host = Host::new();
-    let limit = host.system(8).cpu_limit();
-    assert_eq!(limit.quota(), None);
-    assert_eq!(limit.cgroup(), None);
-    assert_eq!(limit.notes()[0].path(), host.path("/proc/self/cgroup"));
-    assert_eq!(limit.notes()[0].trouble(), &Trouble::Unreadable(std::io::ErrorKind::NotFound));
-    assert_eq!(host.system(8).memory_limit(), None);
-}
-
-#[test]
-fn no_mountinfo() {
-    let host = Host::new();
-    host.write("/proc/self/cgroup", "0::/x\n");
-    assert_eq!(
-        host.line(host.system(1).cpu_limit()),
-        "no quota, 1 CPU by affinity -> 1 \
-         (ignored: /proc/self/mountinfo: unreadable: entity not found)"
-    );
+    check(CPU, System::cpu_limit);
 }
 
 #[test]
@@ -353,31 +229,11 @@ fn the_parts_are_data() {
 }
 
 #[test]
-fn memory_limit_is_the_smallest_of_all_levels() {
-    const V1: &str = "35 31 0:32 / /m rw - cgroup cgroup rw,memory\n";
-    const NONE_4K: &str = "9223372036854771712\n";
-    const NONE_64K: &str = "9223372036854710272\n";
-    const NONE_OLD: &str = "18446744073709551615\n";
-    let v1_file = "memory.limit_in_bytes";
-    #[rustfmt::skip]
-    let table = [
-        // membership, mounts, file, at /a/b, at /a, line
-        ("0::/a/b\n", V2, "memory.max", "max\n", "536870912\n", "memory 512.0 MiB at /a"),
-        ("0::/a/b\n", V2, "memory.max", "1048576\n", "1048576\n", "memory 1.0 MiB at /a/b"),
-        ("0::/a/b\n", V2, "memory.max", "max\n", "max\n", "none"),
-        ("0::/a/b\n", V2, "memory.max", "1k\n", "1048576\n",
-            "memory 1.0 MiB at /a (ignored: /sys/fs/cgroup/a/b/memory.max: malformed: \"1k\")"),
-        ("4:memory:/a/b\n", V1, v1_file, NONE_4K, "1572864\n", "memory 1.5 MiB at /a"),
-        ("4:memory:/a/b\n", V1, v1_file, "1048576\n", NONE_4K, "memory 1.0 MiB at /a/b"),
-        ("4:memory:/a/b\n", V1, v1_file, NONE_64K, NONE_OLD, "none"),
-        ("4:memory:/a/b\n", V1, v1_file, "max\n", "-1\n", "none"),
-    ];
-    for (member, mounts, file, leaf, parent, line) in table {
-        let host = Host::with(member, mounts);
-        let point = if mounts == V2 { "/sys/fs/cgroup" } else { "/m" };
-        host.write(&format!("{point}/a/b/{file}"), leaf);
-        host.write(&format!("{point}/a/{file}"), parent);
-        let got = host.system(8).memory_limit().map_or("none".into(), |limit| host.line(limit));
-        assert_eq!(got, line);
-    }
+fn files_longer_than_one_read() {
+    let others: String = (20..200).map(|id| format!("{id}:name=hierarchy{id}:/some/where\n")).collect();
+    let mounts: String = (20..200).map(|id| format!("{id} 1 0:{id} / /m{id} rw - tmpfs none rw\n")).collect();
+    let host = Host::with(format!("{others}1:cpu:/a\n"), mounts + V1_CPU);
+    host.write("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "150000\n");
+    host.write("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+    assert_eq!(host.line(host.system(8).cpu_limit()), "quota 1.50 CPUs at /a, 8 CPUs by affinity -> 2");
 }

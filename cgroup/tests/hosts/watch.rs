@@ -2,7 +2,8 @@
 
 use crate::host::{Host, V2};
 use std::fs;
-use tidemill_cgroup::Watcher;
+use std::num::NonZeroUsize;
+use tidemill_cgroup::{Rounding, Watcher};
 
 fn poll(host: &Host, watcher: &mut Watcher) -> Option<String> {
     let seen = watcher.poll().map(|limit| host.line(limit));
@@ -97,4 +98,33 @@ fn files_stay_open() {
     fs::rename(host.path("/sys"), host.path("/gone")).unwrap();
     host.write("/gone/fs/cgroup/a/cpu.max", "100000 100000\n");
     assert_eq!(poll(&host, &mut watcher).as_deref(), Some("quota 1.00 CPUs at /a, 8 CPUs by affinity -> 1"));
+}
+
+#[test]
+fn its_line_tells_what_was_before() {
+    let host = Host::with("0::/pod/x\n", V2);
+    host.write("/sys/fs/cgroup/pod/x/", "");
+    let mut watcher = Watcher::on(host.system(8));
+    let no_quota = "no quota, 8 CPUs by affinity";
+    for (max, line) in [
+        ("max 100000\n", format!("{no_quota} -> 8")),
+        ("150000 100000\n", format!("8 -> 2: quota 1.50 CPUs at /pod, 8 CPUs by affinity; before: {no_quota}")),
+        // Nothing new: still the last change.
+        ("150000 100000\n", format!("8 -> 2: quota 1.50 CPUs at /pod, 8 CPUs by affinity; before: {no_quota}")),
+        (
+            "?",
+            format!(
+                "2 -> 8: {no_quota} (ignored: /sys/fs/cgroup/pod/cpu.max: malformed: \"?\"); \
+                 before: quota 1.50 CPUs at /pod, 8 CPUs by affinity"
+            ),
+        ),
+    ] {
+        host.write("/sys/fs/cgroup/pod/cpu.max", max);
+        watcher.poll();
+        assert_eq!(host.line(&watcher), line);
+    }
+    host.write("/sys/fs/cgroup/pod/cpu.max", "150000 100000\n");
+    watcher.poll();
+    let floor = watcher.explain(Rounding::Floor, NonZeroUsize::MIN);
+    assert!(floor.to_string().starts_with("8 -> 1: "), "{floor}");
 }
