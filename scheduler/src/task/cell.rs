@@ -125,15 +125,15 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     /// # Safety
     /// The caller holds RUNNING and the references; the output is stored.
     unsafe fn complete(cell: &Cell<F, S>, task: NonNull<Header>, references: usize) {
-        let mut dropped = false;
+        let mut unclaimed = !cell.header.state.has_join_interest();
         loop {
-            match cell.header.state.complete(references, dropped) {
-                Completion::Unclaimed => {
-                    // A panicking destructor has nobody to report to but the panic hook, which has run.
-                    // SAFETY: RUNNING is still the caller's.
-                    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { cell.clear_stage() }));
-                    dropped = true;
-                }
+            if unclaimed {
+                // A panicking destructor has nobody to report to but the panic hook, which has run.
+                // SAFETY: RUNNING is still the caller's.
+                let _ = catch_unwind(AssertUnwindSafe(|| unsafe { cell.clear_stage() }));
+            }
+            match cell.header.state.complete(references, unclaimed) {
+                Completion::Unclaimed => unclaimed = true,
                 Completion::Wake => {
                     // SAFETY: JOIN_WAKER was set: the slot is readable, and the join handle no longer writes it.
                     let waker = unsafe { &*cell.join_waker.get() };

@@ -220,6 +220,12 @@ impl State {
         })
     }
 
+    /// Will somebody take the output? A `false` stays so.
+    pub(super) fn has_join_interest(&self) -> bool {
+        // Relaxed: a handle that goes leaves nothing behind that the completer reads.
+        self.0.load(Ordering::Relaxed) & JOIN_INTEREST != 0
+    }
+
     /// Is there an output to take? Acquires what the completer wrote.
     pub(super) fn is_complete(&self) -> bool {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
