@@ -15,8 +15,8 @@
 //! A thread that has had neither sleep nor CPU is none of these: the computer is crowded, and one more thread would
 //! not help.
 //!
-//! The nap starts at 20 us and doubles after 50 rounds without a finding. When every permit has been idle for a while,
-//! and a driver is in the reactor, the monitor sleeps until a permit is taken.
+//! The nap starts at 20 us and doubles after 50 rounds without a finding, or at once while every permit is idle. When
+//! they have been idle for a while, and a driver is in the reactor, the monitor sleeps until a permit is taken.
 
 use std::sync::Arc;
 use std::thread;
@@ -111,14 +111,14 @@ impl Monitor {
     }
 
     fn pace(&mut self, found: bool) {
+        let all_idle = self.shared.roster.idle() == self.shared.roster.procs() && self.stranded.is_empty();
+        self.idle = if all_idle { self.idle + 1 } else { 0 };
         self.quiet = if found { 0 } else { self.quiet + 1 };
         self.nap = match self.quiet {
             0 => MONITOR_NAP_MIN,
-            quiet if quiet > MONITOR_QUIET_NAPS => (self.nap * 2).min(MONITOR_NAP_MAX),
+            quiet if quiet > MONITOR_QUIET_NAPS || all_idle => (self.nap * 2).min(MONITOR_NAP_MAX),
             _ => self.nap,
         };
-        let all_idle = self.shared.roster.idle() == self.shared.roster.procs() && self.stranded.is_empty();
-        self.idle = if all_idle { self.idle + 1 } else { 0 };
     }
 
     fn sleep(&mut self) {
