@@ -8,7 +8,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     process::{self, ChildStdin, ChildStdout, Command, Stdio},
     str::FromStr,
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct Child {
     process: process::Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// Reads its standard error to the end, lest a child with much to complain about waits for room.
+    complaints: Option<JoinHandle<io::Result<String>>>,
 }
 
 /// How a child ended.
@@ -69,7 +71,12 @@ impl Child {
         let mut process = command.spawn()?;
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().expect("it is piped"));
-        Ok(Self { process, input, output })
+        let mut errors = process.stderr.take().expect("it is piped");
+        let read = move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).map(|_| text)
+        };
+        Ok(Self { process, input, output, complaints: Some(thread::spawn(read)) })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -116,8 +123,8 @@ impl Child {
 
     /// The first line that it wrote to its standard error, the place of a panic left out.
     fn complaint(&mut self) -> io::Result<String> {
-        let mut text = String::new();
-        self.process.stderr.as_mut().expect("it is piped").read_to_string(&mut text)?;
+        let read = self.complaints.take().and_then(|reader| reader.join().ok());
+        let text = read.transpose()?.unwrap_or_default();
         let line = text.lines().find(|line| !line.trim().is_empty() && !line.contains("panicked at"));
         Ok(line.unwrap_or("without a word").to_owned())
     }

@@ -46,14 +46,14 @@ const CONTENDERS: [(&str, &str, usize); 8] = [
 
 fn run(context: &Context) -> io::Result<()> {
     let depth: u64 = context.scale.pick(1_000, 1_000, 20);
-    let limit = Duration::from_millis(context.scale.pick(20_000, 5_000, 500));
+    let limit = Duration::from_millis(context.scale.pick(20_000, 5_000, 300));
     println!("{depth} deep, {PROCS} workers, at most {limit:?}");
     for (name, contender, bound) in CONTENDERS {
         let role = ["nested", contender, &depth.to_string(), &bound.to_string()];
         let outcome = match Child::start(&role)?.end_within(limit)? {
             End::Said(outcome) => outcome,
             End::Failed(complaint) => format!("panics: {complaint}"),
-            End::Late => "hangs: it was stopped".to_owned(),
+            End::Late => format!("stopped after {limit:?}: it had not ended"),
         };
         println!("  {name:<28} at most {bound:>5} threads: {outcome}");
     }

@@ -57,7 +57,7 @@ fn run(context: &Context) -> io::Result<()> {
         println!("not possible here: no version 1 cpu group can be made: {error}\n");
         return Ok(());
     }
-    let span = Duration::from_millis(context.scale.pick(4_000, 2_000, 120));
+    let span = Duration::from_millis(context.scale.pick(4_000, 2_000, 50));
     for load in Load::ALL {
         let contender = |(name, role)| Contender::new(name, move || in_group(role, load, span));
         let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;

@@ -54,7 +54,7 @@ const MIXES: [(&str, Mix); 3] = [
 
 fn run(context: &Context) -> io::Result<()> {
     let spin = Spin::calibrated();
-    let span = Duration::from_millis(context.scale.pick(2_000, 1_000, 20));
+    let span = Duration::from_millis(context.scale.pick(2_000, 1_000, 5));
     for (name, mix) in MIXES {
         let capacity = capacity(mix, spin, span / 4)?;
         println!("{name}: capacity {capacity:.0} tasks/s\n");
