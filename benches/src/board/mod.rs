@@ -3,7 +3,7 @@
 //! The sections are those of the project's goals: 1 scheduling, 2 blocking, 3 network, 4 CPU quota. A row says what it
 //! measures and what it leaves out, and then prints a table of contenders. Whatever needs a process of its own (memory
 //! that is never given back, a dead-lock, a server whose CPU time is counted, a cgroup) is this program again in
-//! another role: see [`child`](crate::child).
+//! another role: see `child`.
 
 mod options;
 

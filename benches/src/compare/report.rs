@@ -35,9 +35,9 @@ fn compared(figure: Figure) -> bool {
 /// A value and the place for its ratio, if it has one: wide enough for an interval, or for a single number.
 fn cell(value: &str, ratio: &str, figure: Figure) -> String {
     match (compared(figure), figure.over) {
-        (false, _) => format!(" {value:>10}"),
-        (true, super::Over::Median) => format!(" {value:>10} {ratio:<22}"),
-        (true, super::Over::Best) => format!(" {value:>10} {ratio:<7}"),
+        (false, _) => format!(" {value:>9}"),
+        (true, super::Over::Median) => format!(" {value:>11} {ratio:<21}"),
+        (true, super::Over::Best) => format!(" {value:>9} {ratio:<7}"),
     }
 }
 

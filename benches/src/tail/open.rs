@@ -36,6 +36,8 @@ const LOOK: Duration = Duration::from_micros(500);
 pub(crate) struct Outcome {
     /// Latencies of the short tasks from their planned arrivals.
     pub(crate) short: Latencies,
+    /// Of the same tasks, from when they were submitted: what the executor alone makes of it.
+    pub(crate) served: Latencies,
     /// How late the generator submitted.
     pub(crate) late: Latencies,
     /// From the start to the end of the last task.
@@ -48,21 +50,28 @@ type Ends = Arc<[AtomicU64]>;
 /// Submits the plan's tasks as they become due and waits for the last.
 ///
 /// # Errors
-/// The system refuses a thread, or a task ended before it was due.
+/// The system refuses a thread, or a task ended before it was submitted.
 pub(crate) fn open_loop<E: Executor>(executor: &E, plan: &Plan, spin: Spin) -> io::Result<Outcome> {
     let ends: Ends = (0..plan.len()).map(|_| AtomicU64::new(0)).collect();
     let start = Instant::now();
     // A thread of its own, because threads inherit the timer slack of the one that starts them.
-    let late = thread::scope(|scope| {
+    let submitted = thread::scope(|scope| {
         let generator = thread::Builder::new().spawn_scoped(scope, || generate(executor, plan, spin, start, &ends))?;
         generator.join().map_err(|_| io::Error::other("the generator panicked"))?
     })?;
-    collect(plan, &ends, late)
+    collect(plan, &ends, &submitted)
 }
 
-fn generate<E: Executor>(executor: &E, plan: &Plan, spin: Spin, start: Instant, ends: &Ends) -> io::Result<Latencies> {
+/// When each task was submitted.
+fn generate<E: Executor>(
+    executor: &E,
+    plan: &Plan,
+    spin: Spin,
+    start: Instant,
+    ends: &Ends,
+) -> io::Result<Vec<Duration>> {
     set_current_timer_slack(Some(SLACK))?;
-    let mut late = Latencies::none();
+    let mut submitted = Vec::with_capacity(plan.len());
     for number in 0..plan.len() {
         let due = plan.at(number);
         let mut now = start.elapsed();
@@ -76,9 +85,9 @@ fn generate<E: Executor>(executor: &E, plan: &Plan, spin: Spin, start: Instant, 
             // Release: pairs with `collect`.
             ends[number].store(start.elapsed().as_nanos() as u64, Ordering::Release);
         });
-        late.record(now - due);
+        submitted.push(now);
     }
-    Ok(late)
+    Ok(submitted)
 }
 
 fn work(job: Job, spin: Spin) {
@@ -89,28 +98,30 @@ fn work(job: Job, spin: Spin) {
 }
 
 /// Waits for every end and sorts the latencies by class.
-fn collect(plan: &Plan, ends: &Ends, late: Latencies) -> io::Result<Outcome> {
-    let mut short = Latencies::none();
-    let mut last = 0;
-    for (number, end) in ends.iter().enumerate() {
-        let end = ended(end);
-        last = last.max(end);
-        let Some(latency) = end.checked_sub(plan.at(number).as_nanos() as u64) else {
-            return Err(io::Error::other(format!("task {number} ended before it was due")));
+fn collect(plan: &Plan, ends: &Ends, submitted: &[Duration]) -> io::Result<Outcome> {
+    let [short, served, late] = std::array::from_fn(|_| Latencies::none());
+    let mut outcome = Outcome { short, served, late, took: Duration::ZERO };
+    for (number, (end, &submitted)) in ends.iter().zip(submitted).enumerate() {
+        let (end, due) = (ended(end), plan.at(number));
+        let Some(served) = end.checked_sub(submitted) else {
+            return Err(io::Error::other(format!("task {number} ended before it was submitted")));
         };
+        outcome.late.record(submitted - due);
+        outcome.took = outcome.took.max(end);
         if matches!(plan.job(number), Job::Short(_)) {
-            short.record(Duration::from_nanos(latency));
+            outcome.short.record(end - due);
+            outcome.served.record(served);
         }
     }
-    Ok(Outcome { short, late, took: Duration::from_nanos(last) })
+    Ok(outcome)
 }
 
-fn ended(end: &AtomicU64) -> u64 {
+fn ended(end: &AtomicU64) -> Duration {
     loop {
         // Acquire: pairs with the task's store; what it did is over.
         match end.load(Ordering::Acquire) {
             0 => thread::sleep(LOOK),
-            nanos => return nanos,
+            nanos => return Duration::from_nanos(nanos),
         }
     }
 }
@@ -129,6 +140,8 @@ mod tests {
         assert!(shorts < plan.len(), "without a long task it proves little");
         let outcome = open_loop(&E::start(2).unwrap(), &plan, Spin::calibrated()).unwrap();
         assert_eq!((outcome.short.count(), outcome.late.count()), (shorts as u64, plan.len() as u64), "{}", E::NAME);
+        assert_eq!(outcome.served.count(), shorts as u64, "{}", E::NAME);
+        assert!(outcome.served.micros(1.0) <= outcome.short.micros(1.0), "{}", E::NAME);
         assert!(outcome.took >= plan.at(plan.len() - 1), "{}", E::NAME);
     }
 
@@ -140,9 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_ends_before_it_is_due_is_a_fault() {
+    fn a_task_that_ends_before_it_is_submitted_is_a_fault() {
         let plan = Plan::poisson(1_000.0, Duration::from_secs(1), Mix::new(1, 1, Long::Computes), 1);
         let ends: Ends = (0..plan.len()).map(|_| AtomicU64::new(1)).collect();
-        assert!(collect(&plan, &ends, Latencies::none()).is_err());
+        let submitted: Vec<_> = (0..plan.len()).map(|number| plan.at(number)).collect();
+        assert!(collect(&plan, &ends, &submitted).is_err());
     }
 }
