@@ -1,39 +1,12 @@
-//! Criterion benches of the scheduler workloads at moderate sizes.
+//! The board: tidemill beside its peers, row by row, interleaved, as ratios. See the crate's README.
 //!
-//! Purpose: to see whether a change moved one executor (`--save-baseline`, `--baseline`). To compare executors with each
-//! other use the interleaved `compare` binary: criterion measures one after the other.
+//! Started by `cargo bench` it measures; started by `cargo test` it runs everything at its smallest size.
 
-use benches::{
-    AsyncExecutor, Executor, Listed, Tidemill, Tokio, Unlisted,
-    workloads::{Scale, Workload},
-};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use std::io;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Worker threads of every executor: two, the smallest number that can steal.
-const PROCS: usize = 2;
-
-fn on<E: Executor>(c: &mut Criterion) {
-    // Started by `cargo bench`, criterion finds `--bench` among the arguments; without it, it runs each bench once.
-    let measured = std::env::args().any(|arg| arg == "--bench");
-    let scale = if measured { Scale::Tenth } else { Scale::Smoke };
-    let executor = E::start(PROCS).expect("a machine that benches can start threads");
-    for workload in Workload::ALL {
-        let size = workload.size(scale);
-        let mut group = c.benchmark_group(workload.name());
-        group.throughput(Throughput::Elements(size.lanes * size.steps));
-        group.bench_function(BenchmarkId::from_parameter(E::NAME), |b| {
-            b.iter(|| workload.run(&executor, size));
-        });
-        group.finish();
-    }
+fn main() -> io::Result<()> {
+    benches::board::main()
 }
-
-criterion_group! {
-    name = scheduler;
-    config = Criterion::default().sample_size(20);
-    targets = on::<Tidemill>, on::<Tokio>, on::<AsyncExecutor<Listed>>, on::<AsyncExecutor<Unlisted>>
-}
-criterion_main!(scheduler);

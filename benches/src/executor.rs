@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Threads that run tasks. Dropping it stops the threads.
-pub trait Executor: Sized {
+pub trait Executor: Sized + Sync + 'static {
     /// The name in tables and in `--only`.
     const NAME: &'static str;
 
@@ -31,6 +31,9 @@ pub trait Executor: Sized {
     where
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static;
+
+    /// Starts a task from outside and returns at once.
+    fn submit(&self, task: impl Future<Output = ()> + Send + 'static);
 }
 
 /// Spawns and yields from inside a task.

@@ -19,6 +19,19 @@ pub(crate) fn resident_bytes() -> io::Result<u64> {
     parse_resident(&status).ok_or_else(|| io::Error::other("/proc/self/status has no VmRSS in kB"))
 }
 
+/// Threads that the process has now.
+///
+/// # Errors
+/// The system has no `/proc`.
+pub(crate) fn threads() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    parse_threads(&status).ok_or_else(|| io::Error::other("/proc/self/status has no Threads"))
+}
+
+fn parse_threads(status: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
+}
+
 fn parse_resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.strip_suffix("kB")?.trim().parse().ok()?;
@@ -38,6 +51,14 @@ mod tests {
         ] {
             assert_eq!(parse_resident(status), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn threads_are_read() {
+        for (status, expected) in [("Name:\tx\nThreads:\t12\nx", Some(12)), ("Threads:\tmany", None), ("", None)] {
+            assert_eq!(parse_threads(status), expected, "{status}");
+        }
+        assert!(threads().is_ok_and(|threads| threads >= 1));
     }
 
     #[test]

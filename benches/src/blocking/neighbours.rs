@@ -1,10 +1,8 @@
 //! Light tasks beside as many sleepers as there are workers.
-//!
-//! An outside thread submits an empty task, waits until it has run, and repeats: a closed loop, so the count of
-//! completed tasks falls with every stall. (An open loop would add the tasks that were due meanwhile; its worst value is
-//! the same.)
 
 use std::{
+    convert::Infallible,
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,22 +11,52 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::executor::{Executor, Spawner};
+use super::{
+    PROCS, ROUNDS,
+    light::{Light, light_tasks},
+};
+use crate::{
+    board::{Context, Row},
+    compare::{Contender, Figure, measure, table},
+    executor::{Executor, Spawner},
+    executors::{AsyncExecutor, Listed, Tidemill, Tokio},
+};
+
+pub(crate) const ROW: Row = Row {
+    section: 2,
+    name: "neighbours",
+    measures: "light tasks beside as many tasks as workers that sleep 50 ms in the kernel over and over",
+    leaves_out: "tasks that were due while one waited (closed loop; see `tail`)",
+    run,
+};
+
+const FIGURES: [Figure; 2] = [Figure::more("completed"), Figure::less("worst ms")];
 
 /// How long a sleeper holds its thread each time.
 const NAP: Duration = Duration::from_millis(50);
 
-/// What the light tasks saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Neighbours {
-    /// Light tasks that completed.
-    pub completed: u64,
-    /// The longest time from submission to completion.
-    pub worst: Duration,
+fn run(context: &Context) -> io::Result<()> {
+    let span = Duration::from_millis(context.scale.pick(2_000, 500, 20));
+    let contenders = [
+        contender::<Tidemill>(Tidemill::NAME, span),
+        contender::<Tokio>(Tokio::NAME, span),
+        contender::<AsyncExecutor<Listed>>(AsyncExecutor::<Listed>::NAME, span),
+        contender::<Tidemill>("tidemill (A/A)", span),
+    ];
+    let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
+    println!("{}", table(&format!("{PROCS} workers, {PROCS} sleepers, light tasks for {span:?}"), &FIGURES, &series));
+    Ok(())
 }
 
-/// Runs light tasks for `span` beside `sleepers` tasks that sleep 50 ms in the kernel, yield, and sleep again.
-pub fn light_tasks_beside_sleepers<E: Executor>(executor: &E, sleepers: usize, span: Duration) -> Neighbours {
+fn contender<E: Executor>(name: &'static str, span: Duration) -> Contender<'static> {
+    Contender::new(name, move || {
+        let Light { completed, worst } = beside_sleepers(&E::start(PROCS)?, PROCS, span);
+        Ok([completed as f64, worst.as_secs_f64() * 1e3])
+    })
+}
+
+/// Runs light tasks for `span` beside `sleepers` tasks that sleep in the kernel, yield, and sleep again.
+fn beside_sleepers<E: Executor>(executor: &E, sleepers: usize, span: Duration) -> Light {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&stop);
     executor.run(move |spawner| async move {
@@ -36,10 +64,11 @@ pub fn light_tasks_beside_sleepers<E: Executor>(executor: &E, sleepers: usize, s
             spawner.detach(sleeper(spawner, Arc::clone(&seen)));
         }
     });
-    let neighbours = submit_light_tasks(executor, span);
+    let start = Instant::now();
+    let Ok(light) = light_tasks(executor, || Ok::<_, Infallible>(start.elapsed() < span));
     // Relaxed: a flag that guards no data; a sleeper that sees it late naps once more.
     stop.store(true, Ordering::Relaxed);
-    neighbours
+    light
 }
 
 async fn sleeper<S: Spawner>(spawner: S, stop: Arc<AtomicBool>) {
@@ -50,27 +79,14 @@ async fn sleeper<S: Spawner>(spawner: S, stop: Arc<AtomicBool>) {
     }
 }
 
-fn submit_light_tasks<E: Executor>(executor: &E, span: Duration) -> Neighbours {
-    let start = Instant::now();
-    let mut seen = Neighbours { completed: 0, worst: Duration::ZERO };
-    while start.elapsed() < span {
-        let submitted = Instant::now();
-        executor.run(|_| async {});
-        seen.worst = seen.worst.max(submitted.elapsed());
-        seen.completed += 1;
-    }
-    seen
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::{AsyncExecutor, Listed, Tidemill, Tokio};
 
     fn completes_some<E: Executor>() {
-        let seen = light_tasks_beside_sleepers(&E::start(2).unwrap(), 1, Duration::from_millis(5));
+        let seen = beside_sleepers(&E::start(2).unwrap(), 1, Duration::from_millis(5));
         assert!(seen.completed >= 1 && seen.worst > Duration::ZERO, "{}: {seen:?}", E::NAME);
     }
 

@@ -3,41 +3,72 @@
 
 use std::{
     hint::black_box,
+    io,
     time::{Duration, Instant},
 };
 
-use crate::{Tidemill, Tokio, executor::Executor};
+use super::{PROCS, ROUNDS};
+use crate::{
+    board::{Context, Row},
+    compare::{Contender, Figure, measure, table},
+    executor::Executor,
+    executors::{Tidemill, Tokio},
+};
+
+pub(crate) const ROW: Row = Row {
+    section: 2,
+    name: "overhead",
+    measures: "a blocking call that returns at once: what it costs to say that it may block",
+    leaves_out: "what it costs if it does block (see `flood`)",
+    run,
+};
+
+const FIGURES: [Figure; 1] = [Figure::less("ns")];
+
+fn run(context: &Context) -> io::Result<()> {
+    // What runs in place takes nanoseconds, what goes to another thread microseconds.
+    let (marks, hops) = context.scale.pick((1_000_000, 20_000), (100_000, 2_000), (1_000, 10));
+    let contenders = [
+        contender("tidemill::blocking", per_call_tidemill, marks),
+        contender("tokio block_in_place", per_call_block_in_place, hops),
+        contender("tokio spawn_blocking", per_call_spawn_blocking, hops),
+        contender("tidemill::blocking (A/A)", per_call_tidemill, marks),
+    ];
+    let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
+    println!("{}", table("per call, one after the other from one task", &FIGURES, &series));
+    Ok(())
+}
+
+fn contender<E: Executor>(name: &'static str, call: fn(&E, u32) -> Overhead, calls: u32) -> Contender<'static> {
+    Contender::new(name, move || Ok([call(&E::start(PROCS)?, calls).nanos_per_call()]))
+}
 
 /// The time of a number of calls made one after the other from one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overhead {
+struct Overhead {
     calls: u32,
     total: Duration,
 }
 
 impl Overhead {
     /// Nanoseconds per call.
-    #[must_use]
-    pub fn nanos_per_call(self) -> f64 {
+    fn nanos_per_call(self) -> f64 {
         self.total.as_secs_f64() * 1e9 / f64::from(self.calls)
     }
 }
 
 /// `tidemill::blocking(|| ..)`, which runs in place.
-#[must_use]
-pub fn per_call_tidemill(executor: &Tidemill, calls: u32) -> Overhead {
+fn per_call_tidemill(executor: &Tidemill, calls: u32) -> Overhead {
     executor.run(move |_| async move { time(calls, |i| tidemill::blocking(|| black_box(i))) })
 }
 
 /// `tokio::task::block_in_place`, which hands its worker's core to another thread each time.
-#[must_use]
-pub fn per_call_block_in_place(executor: &Tokio, calls: u32) -> Overhead {
+fn per_call_block_in_place(executor: &Tokio, calls: u32) -> Overhead {
     executor.run(move |_| async move { time(calls, |i| tokio::task::block_in_place(|| black_box(i))) })
 }
 
 /// `tokio::task::spawn_blocking`, awaited: the call that tokio recommends.
-#[must_use]
-pub fn per_call_spawn_blocking(executor: &Tokio, calls: u32) -> Overhead {
+fn per_call_spawn_blocking(executor: &Tokio, calls: u32) -> Overhead {
     executor.run(move |_| async move {
         let start = Instant::now();
         for i in 0..calls {

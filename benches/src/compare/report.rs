@@ -2,85 +2,147 @@
 
 use std::fmt::Write;
 
-use super::{Interval, Ratios, Series, median};
+use super::{Figure, Interval, Series};
 
-/// One row per contender: milliseconds, and how much longer it took than the first, by each measure.
+/// One row per contender: the value of each figure, and how many times better the first contender is.
 ///
 /// # Panics
 /// If there is no series, or one without rounds.
 #[must_use]
-pub fn table(title: &str, series: &[Series]) -> String {
+pub fn table(title: &str, figures: &[Figure], series: &[Series]) -> String {
     let reference = series.first().expect("a comparison has a reference");
-    let mut out =
-        format!("{title:<40}  {:>8} {:>8} {:>8}  {:<21}  {:>6}  CPU\n", "ms", "best", "CPU ms", "ratio", "best");
+    let mut out = format!("{title}\n{:<30}", "");
+    for figure in figures {
+        out.push_str(&cell(figure.name, if compared(*figure) { "ratio" } else { "" }, *figure));
+    }
+    let mut out = ended(out);
     for s in series {
-        write!(out, "  {:<38}  {:>8.2} {:>8.2} {:>8.2}", s.name, median(&s.wall), s.best, median(&s.cpu))
-            .expect("a String takes every write");
-        if !std::ptr::eq(s, reference) {
-            let Ratios { wall, best, cpu } = s.against(reference);
-            write!(out, "  {:<21}  {best:>5.2}x  {}", shown(wall), shown(cpu)).expect("a String takes every write");
+        let mut line = format!("  {:<28}", s.name);
+        for ((figure, rounds), ours) in figures.iter().zip(&s.rounds).zip(&reference.rounds) {
+            let ratio = if std::ptr::eq(s, reference) { None } else { figure.ratio(rounds, ours) };
+            let ratio = ratio.map_or(String::new(), |ratio| ratio.to_string());
+            line.push_str(&cell(&number(figure.value(rounds)), &ratio, *figure));
+        }
+        out.push_str(&ended(line));
+    }
+    out
+}
+
+fn compared(figure: Figure) -> bool {
+    figure.better != super::Better::Neither
+}
+
+/// A value and the place for its ratio, if it has one: wide enough for an interval, or for a single number.
+fn cell(value: &str, ratio: &str, figure: Figure) -> String {
+    match (compared(figure), figure.over) {
+        (false, _) => format!(" {value:>9}"),
+        (true, super::Over::Median) => format!(" {value:>11} {ratio:<21}"),
+        (true, super::Over::Best) => format!(" {value:>9} {ratio:<7}"),
+    }
+}
+
+/// The line without what only fills it.
+fn ended(line: String) -> String {
+    let mut line = line;
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
+
+/// Three digits or more, whatever the size.
+pub(super) fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+impl std::fmt::Display for Interval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { median, low, high } = *self;
+        match (median.is_finite(), low < high) {
+            // Nothing divided by nothing, or something by nothing.
+            (false, _) => f.write_str("-"),
+            (true, false) => write!(f, "{}x", number(median)),
+            (true, true) => write!(f, "{}x [{} .. {}]", number(median), number(low), number(high)),
+        }
+    }
+}
+
+/// Over several workloads, the geometric mean of each figure's ratio, one row per contender but the first.
+///
+/// # Panics
+/// If the workloads have different contenders, or a series has no rounds.
+#[must_use]
+pub fn means(figures: &[Figure], workloads: &[Vec<Series>]) -> String {
+    let mut out = String::new();
+    let contenders = workloads.first().map_or(0, Vec::len);
+    for i in 1..contenders {
+        write!(out, "  {:<28}", workloads[0][i].name).expect("a String takes every write");
+        for (column, figure) in figures.iter().enumerate() {
+            let ratio = |w: &Vec<Series>| figure.ratio(&w[i].rounds[column], &w[0].rounds[column]);
+            let ratios: Vec<_> = workloads.iter().filter_map(ratio).map(|ratio| ratio.median).collect();
+            let mean = number(geometric_mean(&ratios));
+            write!(out, "  {} {mean}x", figure.name).expect("a String takes every write");
         }
         out.push('\n');
     }
     out
 }
 
-fn shown(Interval { median, low, high }: Interval) -> String {
-    format!("{median:.2}x [{low:.2} .. {high:.2}]")
-}
-
-/// Over several workloads, the geometric mean of each measure of each contender against the first, one row per contender.
-///
-/// # Panics
-/// If the workloads have different contenders, or a series has no rounds.
-#[must_use]
-pub fn means(workloads: &[Vec<Series>]) -> String {
-    let mut out = String::new();
-    let contenders = workloads.first().map_or(0, Vec::len);
-    for i in 1..contenders {
-        let ratios: Vec<_> = workloads.iter().map(|w| w[i].against(&w[0])).collect();
-        let mean = |measure: fn(&Ratios) -> f64| geometric_mean(ratios.iter().map(measure));
-        let (wall, best, cpu) = (mean(|r| r.wall.median), mean(|r| r.best), mean(|r| r.cpu.median));
-        writeln!(out, "  {:<24} wall {wall:.2}x  best {best:.2}x  CPU {cpu:.2}x", workloads[0][i].name)
-            .expect("a String takes every write");
-    }
-    out
-}
-
-fn geometric_mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+fn geometric_mean(values: &[f64]) -> f64 {
     let n = values.len() as f64;
-    (values.map(f64::ln).sum::<f64>() / n).exp()
+    (values.iter().copied().map(f64::ln).sum::<f64>() / n).exp()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FIGURES: [Figure; 3] = [Figure::less("ms"), Figure::least("best"), Figure::fact("threads")];
+
     fn series(name: &'static str, ms: f64) -> Series {
-        Series { name, wall: vec![ms; 4], cpu: vec![2.0 * ms; 4], best: ms }
+        Series { name, rounds: vec![vec![ms, 1.5 * ms], vec![ms; 2], vec![3.0; 2]] }
     }
 
     #[test]
     fn the_reference_has_no_ratio_and_the_others_do() {
-        let text = table("yield", &[series("tidemill", 5.0), series("tokio", 10.0)]);
+        let text = table("yield", &FIGURES, &[series("tidemill", 5.0), series("tokio", 10.0)]);
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].starts_with("yield"), "{text}");
-        assert!(lines[1].contains("tidemill") && !lines[1].contains('x'), "{text}");
-        assert_eq!(lines[2].matches("2.00x [2.00 .. 2.00]").count(), 2, "{text}");
+        assert_eq!(lines[0], "yield");
+        assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["ms", "ratio", "best", "ratio", "threads"]);
+        assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["tidemill", "6.25", "5.00", "3.00"], "{text}");
+        assert_eq!(
+            lines[3].split_whitespace().collect::<Vec<_>>(),
+            ["tokio", "12.5", "2.00x", "10.0", "2.00x", "3.00"]
+        );
     }
 
     #[test]
     fn means_are_geometric_and_per_contender() {
         let a = vec![series("tidemill", 1.0), series("tokio", 2.0), series("other", 1.0)];
         let b = vec![series("tidemill", 2.0), series("tokio", 16.0), series("other", 2.0)];
-        let text = means(&[a, b]);
+        let text = means(&FIGURES[..2], &[a, b]);
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].contains("tokio") && lines[0].matches("4.00x").count() == 3, "{text}");
-        assert!(lines[1].contains("other") && lines[1].matches("1.00x").count() == 3, "{text}");
+        assert!(lines[0].contains("tokio") && lines[0].matches("4.00x").count() == 2, "{text}");
+        assert!(lines[1].contains("other") && lines[1].matches("1.00x").count() == 2, "{text}");
     }
 
     #[test]
     fn nothing_compared_no_rows() {
-        assert_eq!(means(&[]), "");
+        assert_eq!(means(&FIGURES, &[]), "");
+    }
+
+    #[test]
+    fn a_ratio_says_how_sure_it_is_and_nothing_that_it_does_not_know() {
+        for (interval, expected) in [
+            (Interval { median: 1.5, low: 1.4, high: 16.0 }, "1.50x [1.40 .. 16.0]"),
+            (Interval::exactly(250.4), "250x"),
+            (Interval::exactly(f64::NAN), "-"),
+            (Interval { median: f64::INFINITY, low: 1.0, high: f64::INFINITY }, "-"),
+        ] {
+            assert_eq!(interval.to_string(), expected);
+        }
     }
 }

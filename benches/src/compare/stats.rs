@@ -19,6 +19,14 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// A value without a width.
+    #[must_use]
+    pub const fn exactly(value: f64) -> Self {
+        Self { median: value, low: value, high: value }
+    }
+}
+
 /// The median of `values`; of an even number, the mean of the middle two.
 ///
 /// # Panics

@@ -99,6 +99,10 @@ impl<F: Form> Executor for AsyncExecutor<F> {
     {
         futures_lite::future::block_on(self.form.start(main(Through(self.form))))
     }
+
+    fn submit(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.form.start(task).detach();
+    }
 }
 
 impl<F> Drop for AsyncExecutor<F> {

@@ -6,4 +6,4 @@ mod tokio;
 
 pub use async_executor::{AsyncExecutor, Form, Listed, Unlisted};
 pub use tidemill::Tidemill;
-pub use tokio::Tokio;
+pub use tokio::{Tokio, TokioCurrent};

@@ -7,12 +7,24 @@ use tidemill::{JoinHandle, Procs, Runtime};
 use crate::executor::{Executor, Joined, Spawner};
 
 /// Tidemill with a fixed number of Ps.
-#[expect(missing_debug_implementations, reason = "the runtime it owns is opaque")]
+#[derive(Debug)]
 pub struct Tidemill(Runtime);
 
 /// Spawns on the Tidemill runtime that runs the caller.
 #[derive(Debug, Clone, Copy)]
 pub struct TidemillSpawner;
+
+impl Tidemill {
+    /// With another bound on its threads than the usual one.
+    pub(crate) fn with_threads(procs: usize, max_threads: usize) -> io::Result<Self> {
+        Runtime::builder().procs(Procs::Fixed(procs)).max_threads(max_threads).build().map(Self)
+    }
+
+    /// Sized by the runtime itself.
+    pub(crate) fn sized() -> io::Result<Self> {
+        Runtime::new().map(Self)
+    }
+}
 
 impl Executor for Tidemill {
     const NAME: &'static str = "tidemill";
@@ -28,6 +40,10 @@ impl Executor for Tidemill {
         T: Send + 'static,
     {
         self.0.block_on(Joined(self.0.spawn(main(TidemillSpawner))))
+    }
+
+    fn submit(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(task));
     }
 }
 

@@ -21,9 +21,12 @@ mod skynet;
 mod spawn_join;
 mod yields;
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use crate::executor::{Executor, Spawner};
+use crate::{
+    executor::{Executor, Spawner},
+    scale::Scale,
+};
 
 /// One of the workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,17 +56,6 @@ pub struct Size {
     pub lanes: u64,
     /// What each of them does.
     pub steps: u64,
-}
-
-/// By what the full sizes are divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// The sizes of the table.
-    Full,
-    /// A tenth of the steps: a look, not a result.
-    Tenth,
-    /// A thousandth of the steps: proves that the workload ends and adds up.
-    Smoke,
 }
 
 impl Workload {
@@ -100,9 +92,9 @@ impl Workload {
         !matches!(self, Self::Ring | Self::Mutex)
     }
 
-    /// The size at `scale`; at least one step.
+    /// The size at `scale`: all steps, a tenth or a thousandth of them, at least one.
     #[must_use]
-    pub const fn size(self, scale: Scale) -> Size {
+    pub fn size(self, scale: Scale) -> Size {
         let (lanes, steps) = match self {
             Self::SpawnJoin => (1, 200_000),
             Self::SpawnJoin8 => (8, 25_000),
@@ -113,12 +105,7 @@ impl Workload {
             Self::Ring => (20, 100),
             Self::Mutex => (100, 1_000),
         };
-        let steps = match scale {
-            Scale::Full => steps,
-            Scale::Tenth => steps / 10,
-            Scale::Smoke => steps / 1_000,
-        };
-        Size { lanes, steps: if steps == 0 { 1 } else { steps } }
+        Size { lanes, steps: scale.pick(steps, steps / 10, steps / 1_000).max(1) }
     }
 
     /// What a correct run returns.
@@ -167,28 +154,6 @@ where
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// No workload has this name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownWorkload(String);
-
-impl fmt::Display for UnknownWorkload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no workload is called `{}`; there are:", self.0)?;
-        Workload::ALL.iter().try_for_each(|w| write!(f, " {w}"))
-    }
-}
-
-impl std::error::Error for UnknownWorkload {}
-
-impl FromStr for Workload {
-    type Err = UnknownWorkload;
-
-    fn from_str(name: &str) -> Result<Self, UnknownWorkload> {
-        let known = Self::ALL.into_iter().find(|w| w.name() == name);
-        known.ok_or_else(|| UnknownWorkload(name.to_owned()))
     }
 }
 

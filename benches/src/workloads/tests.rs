@@ -1,8 +1,8 @@
 //! Every workload adds up on every executor, alone and with two threads.
 #![allow(clippy::unwrap_used)]
 
-use super::{Scale, UnknownWorkload, Workload};
-use crate::{AsyncExecutor, Executor, Listed, Tidemill, Tokio, Unlisted};
+use super::Workload;
+use crate::{AsyncExecutor, Executor, Listed, Tidemill, Tokio, Unlisted, scale::Scale};
 
 fn all_add_up<E: Executor>() {
     for procs in [1, 2] {
@@ -33,14 +33,6 @@ fn on_tokio() {
 fn on_async_executor() {
     all_add_up::<AsyncExecutor<Listed>>();
     all_add_up::<AsyncExecutor<Unlisted>>();
-}
-
-#[test]
-fn names_are_unique_and_parse_back() {
-    for workload in Workload::ALL {
-        assert_eq!(workload.name().parse(), Ok(workload));
-    }
-    assert_eq!("spawn".parse::<Workload>(), Err(UnknownWorkload("spawn".into())));
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! hyper's hello world under 64 busy keep-alive connections, asked by our own client and by wrk.
+
+use std::{io, time::Duration};
+
+use super::{ROUNDS, client, server::Server, wrk};
+use crate::{
+    board::{Context, Row},
+    compare::{Contender, Figure, measure, table},
+    executor::Executor,
+    executors::{Tidemill, Tokio, TokioCurrent},
+    scale::Scale,
+};
+
+pub(crate) const ROW: Row = Row {
+    section: 3,
+    name: "hello",
+    measures: "hyper, HTTP/1 keep-alive, 64 connections of a client on one thread beside it; CPU time is the server's",
+    leaves_out: "requests that were due while one waited (closed loop); TLS, bodies, a network",
+    run,
+};
+
+pub(crate) const ROW_WRK: Row = Row {
+    section: 3,
+    name: "hello-wrk",
+    measures: "the same, asked by wrk -t1 -c64 if it is installed",
+    leaves_out: "as `hello`",
+    run: run_wrk,
+};
+
+const FIGURES: [Figure; 4] =
+    [Figure::more("req/s"), Figure::less("p50 us"), Figure::less("p99 us"), Figure::less("CPU us")];
+
+const CONNECTIONS: usize = 64;
+
+/// A name in the table, and the executor it stands for.
+const CONTENDERS: [(&str, &str); 4] = [
+    (Tidemill::NAME, Tidemill::NAME),
+    (Tokio::NAME, Tokio::NAME),
+    (TokioCurrent::NAME, TokioCurrent::NAME),
+    ("tidemill (A/A)", Tidemill::NAME),
+];
+
+fn run(context: &Context) -> io::Result<()> {
+    let span = Duration::from_millis(context.scale.pick(2_000, 1_000, 20));
+    let contender = |(name, executor)| Contender::new(name, move || ask(executor, span));
+    let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
+    println!("{}", table(&format!("{CONNECTIONS} connections for {span:?}"), &FIGURES, &series));
+    Ok(())
+}
+
+fn ask(executor: &str, span: Duration) -> io::Result<[f64; 4]> {
+    let mut server = Server::start(executor)?;
+    // A tenth untimed: pages, buffers and branch predictors.
+    client::drive(server.address, CONNECTIONS, span / 10)?;
+    let before = server.cpu_us()?;
+    let latencies = client::drive(server.address, CONNECTIONS, span)?;
+    let cpu = server.cpu_us()? - before;
+    let requests = latencies.count() as f64;
+    Ok([requests / span.as_secs_f64(), latencies.micros(0.5), latencies.micros(0.99), cpu / requests])
+}
+
+fn run_wrk(context: &Context) -> io::Result<()> {
+    if context.scale == Scale::Smoke || !wrk::is_installed() {
+        println!("left out: wrk is not installed, or the run is too short for its whole seconds\n");
+        return Ok(());
+    }
+    let seconds = context.scale.pick(2, 1, 1);
+    let contender = |(name, executor)| Contender::new(name, move || ask_by_wrk(executor, seconds));
+    let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
+    println!("{}", table(&format!("wrk -t1 -c{CONNECTIONS} -d{seconds}s"), &FIGURES, &series));
+    Ok(())
+}
+
+fn ask_by_wrk(executor: &str, seconds: u64) -> io::Result<[f64; 4]> {
+    let mut server = Server::start(executor)?;
+    client::drive(server.address, CONNECTIONS, Duration::from_millis(200))?;
+    let before = server.cpu_us()?;
+    let wrk::Report { per_second, p50_us, p99_us, requests } = wrk::drive(server.address, CONNECTIONS, seconds)?;
+    Ok([per_second, p50_us, p99_us, (server.cpu_us()? - before) / requests])
+}
