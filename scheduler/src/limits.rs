@@ -31,7 +31,7 @@ pub(crate) const MAX_THREADS: usize = 512;
 /// A machine without work for this long ends. tokio's blocking threads use the same figure.
 pub(crate) const THREAD_IDLE: Duration = Duration::from_secs(10);
 
-/// The monitor's shortest nap: Go's 20 us (which the timer slack of Linux stretches to about 75 us).
+/// The monitor's shortest nap: Go's 20 us.
 pub(crate) const MONITOR_NAP_MIN: Duration = Duration::from_micros(20);
 
 /// The monitor's longest nap while anything runs. Go uses 10 ms; a poll that blocks without saying so is noticed after
@@ -43,6 +43,9 @@ pub(crate) const MONITOR_QUIET_NAPS: u32 = 50;
 
 /// The runtime was idle for this many of the longest naps: the monitor sleeps until the next machine gets a permit.
 pub(crate) const MONITOR_IDLE_NAPS: u32 = 10;
+
+/// All threads were blocked for this long while tasks waited: the monitor says so, once.
+pub(crate) const STARVED_AFTER: Duration = Duration::from_secs(1);
 
 /// An unmarked poll whose thread used no CPU for this long is blocked in the kernel and loses its permit.
 pub(crate) const BLOCKED_AFTER: Duration = Duration::from_millis(1);

@@ -26,11 +26,12 @@ use tidemill_cgroup::Watcher;
 
 use crate::limits::{
     BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH,
-    RESIZE_INTERVAL,
+    RESIZE_INTERVAL, STARVED_AFTER,
 };
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
-use crate::runtime::{Shared, procs};
+use crate::runtime::{Options, Shared, procs};
+use crate::vitals::nap_precisely;
 
 /// Why a permit was retaken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub(crate) struct Monitor {
     sightings: Vec<Option<Sighting>>,
     /// Machines whose permit was retaken, with the poll it was retaken from.
     stranded: Vec<(MachineId, Activity)>,
+    /// Since when work has waited for a thread that may not be started.
+    starved: Option<Instant>,
+    /// That has been said.
+    warned: bool,
     nap: Duration,
     quiet: u32,
     idle: u32,
@@ -84,6 +89,8 @@ impl Monitor {
             sized: Instant::now(),
             sightings,
             stranded: Vec::new(),
+            starved: None,
+            warned: false,
             nap: MONITOR_NAP_MIN,
             quiet: 0,
             idle: 0,
@@ -93,6 +100,7 @@ impl Monitor {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
         let _reactor = shared.reactor.enter();
+        nap_precisely();
         while !shared.is_stopping() {
             let found = self.round(Instant::now());
             self.pace(found);
@@ -103,8 +111,8 @@ impl Monitor {
     /// One look at everything; whether there was something to do.
     fn round(&mut self, now: Instant) -> bool {
         let drove = self.see_to_the_reactor();
-        let woke = self.sweep();
-        self.empty_stranded();
+        self.recheck_stranded();
+        let woke = self.sweep(now);
         let retook = self.retake_stuck(now);
         self.resize(now);
         drove | woke | retook
@@ -147,18 +155,41 @@ impl Monitor {
 
     /// An idle permit beside a task in a queue: wakes a machine. It catches what a fence-less push may have missed, and
     /// the `runnext` of a machine that stays in its poll.
-    fn sweep(&self) -> bool {
+    fn sweep(&mut self, now: Instant) -> bool {
         let shared = &self.shared;
-        shared.roster.wants_wake() && (shared.has_work() || shared.has_next()) && shared.wake_one()
+        let wanted = shared.roster.wants_wake() && (shared.has_work() || shared.has_next());
+        let woke = wanted && shared.wake_one();
+        self.starved = self.starved.take().filter(|_| wanted && !woke);
+        if wanted && !woke {
+            self.starve(now);
+        }
+        woke
     }
 
-    /// Moves what lies in the queues of machines without a permit to where it is found.
-    fn empty_stranded(&mut self) {
+    /// A permit is idle, work waits, and no thread may be started.
+    fn starve(&mut self, now: Instant) {
+        let since = *self.starved.get_or_insert(now);
+        let Options { max_threads, thread_name, .. } = &self.shared.options;
+        if now - since >= STARVED_AFTER && !std::mem::replace(&mut self.warned, true) {
+            eprintln!(
+                "tidemill: runtime {thread_name:?}: all {max_threads} threads are blocked, and tasks wait. They go on \
+                 when a thread returns. If none can, because each waits for a task that waits, this is for ever: raise \
+                 Builder::max_threads, or use .await instead of block_on."
+            );
+        }
+    }
+
+    /// A push that raced with a retake may lie in a queue that was empty, and forgotten, before.
+    fn recheck_stranded(&mut self) {
         let shared = &self.shared;
         self.stranded.retain(|&(id, activity)| {
-            let machine = shared.machine(id);
-            shared.salvage(&machine, usize::MAX);
-            machine.permit().is_none() && machine.activity() == activity
+            shared.known(id).is_some_and(|machine| {
+                let stuck = machine.permit().is_none() && machine.activity() == activity;
+                if stuck && (machine.has_queued() || !machine.thieves.next.is_empty()) {
+                    shared.stranded.add(id);
+                }
+                stuck
+            })
         });
     }
 
@@ -224,7 +255,7 @@ impl Monitor {
     /// move to where the others look, for they may never be short of work of their own, and so never steal.
     fn relieve(&self, permit: usize) {
         if let Some(machine) = self.shared.holder(permit) {
-            self.shared.salvage(machine, RELIEF_BATCH);
+            self.shared.relieve(machine, RELIEF_BATCH);
         }
     }
 }

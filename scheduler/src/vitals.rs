@@ -47,6 +47,13 @@ impl Vitals {
     }
 }
 
+/// Lets the calling thread's naps end when they are over. As a rule Linux adds up to 50 us, to wake several sleepers at
+/// once.
+pub(crate) fn nap_precisely() {
+    // SAFETY: it changes a number of the calling thread. An error leaves the naps as they were.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+}
+
 /// The state letter of a line of `/proc/../stat`: what follows the name, which is in parentheses and may have more.
 fn state(stat: &str) -> Option<char> {
     stat.rsplit_once(')')?.1.trim_start().chars().next()

@@ -1,7 +1,8 @@
-//! The search for the next task, in Go's order: own slot, own queue, injector, the others' queues.
+//! The search for the next task, in Go's order: own slot, own queue, injector, the others' queues; of these, first those
+//! of machines that lost their permit.
 //!
 //! A task that is runnable is picked after a bounded number of other picks:
-//! - in the injector: every 61st pick looks there first;
+//! - in the injector, or in the queue of a machine that lost its permit: every 61st pick looks there first, in turn;
 //! - in the own queue: `runnext` goes first at most three times in a row;
 //! - in another machine's queue: whenever any machine has nothing of its own.
 
@@ -9,15 +10,36 @@ use std::iter;
 
 use crossbeam_deque::Steal;
 
-use super::{Local, Machine, count};
+use super::{Local, Machine, Thieves, count};
 use crate::limits::{INJECTOR_BATCH, RUNNEXT_CHAIN, STEAL_PASSES, STEAL_PAUSE};
 use crate::task::Task;
 
 impl Local {
     /// The next task. `outside_first` on every 61st pick.
     pub(super) fn find(&self, outside_first: bool) -> Option<Task> {
-        let outside = if outside_first { self.injected_one() } else { None };
-        outside.or_else(|| self.own()).or_else(|| self.injected()).or_else(|| self.search())
+        let outside = if outside_first { self.outside() } else { None };
+        let found = outside.or_else(|| self.own()).or_else(|| self.injected());
+        found.or_else(|| self.stranded()).or_else(|| self.search())
+    }
+
+    /// From the injector or from a stranded machine, in turn.
+    fn outside(&self) -> Option<Task> {
+        let stranded_first = !self.stranded_first.get();
+        self.stranded_first.set(stranded_first);
+        if stranded_first {
+            self.stranded().or_else(|| self.injected_one())
+        } else {
+            self.injected_one().or_else(|| self.stranded())
+        }
+    }
+
+    /// Half of the queue of a machine that lost its permit; the first of it.
+    fn stranded(&self) -> Option<Task> {
+        let shared = self.shared();
+        shared.stranded.take(|id| {
+            let Thieves { next, queue } = &shared.known(id)?.thieves;
+            next.take().or_else(|| self.queue.steal(queue))
+        })
     }
 
     /// From the own slot or queue.

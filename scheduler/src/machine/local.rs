@@ -43,6 +43,8 @@ pub(crate) struct Local {
     pub(super) searching: Cell<bool>,
     /// `runnext` picks in a row.
     pub(super) chain: Cell<u32>,
+    /// Where the last pick from outside looked first.
+    pub(super) stranded_first: Cell<bool>,
     /// Polls until the next look around.
     pub(super) countdown: Cell<u32>,
     /// State of the xorshift that picks steal victims.
@@ -61,6 +63,7 @@ impl Local {
             doing: Cell::new(Doing::Poll),
             searching: Cell::new(false),
             chain: Cell::new(0),
+            stranded_first: Cell::new(false),
             countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
             random: Cell::new(seed),
         }

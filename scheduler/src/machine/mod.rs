@@ -6,14 +6,15 @@
 //! # The permit moves, the queue stays
 //!
 //! A machine polls tasks while it holds a permit. If a poll gets stuck, the monitor takes the permit away with one
-//! compare-and-swap on the machine's `permit` word and gives it to another machine. The stuck machine keeps its queue;
-//! the monitor moves what lies in it to the injector. So taking a permit away needs nothing of the stuck thread, and
+//! compare-and-swap on the machine's `permit` word and gives it to another machine. The stuck machine keeps its queue,
+//! from which others take (`runtime/stranded.rs`). So taking a permit away needs nothing of the stuck thread, and
 //! the fast path of a poll is two plain stores (`tick` odd, `tick` even) and one plain load (`permit`): no
 //! read-modify-write, no fence, no clock.
 //!
 //! What the stuck poll pushes afterwards goes to the injector, as soon as its thread sees that the permit is gone; a
-//! push that raced with the retake lies in the old queue until the monitor's next look at it. A permit that is retaken
-//! from a poll that was just ending costs one extra running thread for one poll, and nothing else.
+//! push that raced with the retake lies in the old queue until others take it, after the monitor's next look at the
+//! latest. A permit that is retaken from a poll that was just ending costs one extra running thread for one poll, and
+//! nothing else.
 //!
 //! Rejected: a compare-and-swap at the end of each poll (5 to 9 ns each), and a membarrier by the monitor (1.5 to
 //! 29 us against a running thread of a virtual machine); both also leave two threads pushing to one queue.

@@ -5,6 +5,7 @@ mod handle;
 mod home;
 mod metrics;
 mod shared;
+mod stranded;
 
 use std::fmt;
 use std::future::Future;

@@ -9,6 +9,7 @@ use crossbeam_deque::{Injector, Steal};
 
 use super::Options;
 use super::home::{Home, Outside};
+use super::stranded::Stranded;
 use crate::machine::{self, Machine, NONE};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) outside: Outside,
     /// Tasks ended by the end of the runtime.
     drained: AtomicU64,
+    /// Machines without a permit in whose queues tasks lie.
+    pub(crate) stranded: Stranded,
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
@@ -58,6 +61,7 @@ impl Shared {
             injector: Injector::new(),
             outside: Outside::new(Home::new(me.as_ptr())),
             drained: AtomicU64::new(0),
+            stranded: Stranded::default(),
             threads: Threads::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
@@ -68,6 +72,11 @@ impl Shared {
             me: Weak::clone(me),
             options,
         }))
+    }
+
+    /// A machine that has been started.
+    pub(crate) fn known(&self, id: MachineId) -> Option<&Machine> {
+        self.machines[id as usize].get().map(|machine| &**machine)
     }
 
     pub(crate) fn machine(&self, id: MachineId) -> Arc<Machine> {
@@ -99,7 +108,7 @@ impl Shared {
     pub(crate) fn holder(&self, permit: usize) -> Option<&Machine> {
         // Acquire: pairs with `hold`, so that the machine is there. What is read of the machine is atomic by itself.
         let id = self.holders[permit].load(Ordering::Acquire);
-        if id == NONE { None } else { self.machines[id as usize].get().map(|machine| &**machine) }
+        if id == NONE { None } else { self.known(id) }
     }
 
     /// `machine` has `permit` from now on.
@@ -191,7 +200,7 @@ impl Shared {
 
     /// Is there work in a queue that a searcher would find? Not the `runnext`s, whose owners are about to run them.
     pub(crate) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.holding().any(Machine::has_queued)
+        !self.injector.is_empty() || self.stranded.any() || self.holding().any(Machine::has_queued)
     }
 
     /// Is a `runnext` full?
@@ -217,14 +226,15 @@ impl Shared {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.holders[permit as usize].store(NONE, Ordering::Relaxed);
-        self.salvage(machine, usize::MAX);
-        if let Some(wakeup) = self.roster.hand_off(permit) {
-            self.deliver(wakeup);
+        self.stranded.add(machine.id);
+        match self.roster.hand_off(permit) {
+            Some(wakeup) => self.deliver(wakeup),
+            None => self.notify_fenced(),
         }
     }
 
-    /// Moves up to `most` tasks of a stuck machine's queue to the injector.
-    pub(crate) fn salvage(&self, machine: &Machine, most: usize) {
+    /// Moves up to `most` tasks of a burning machine's queue to the injector.
+    pub(crate) fn relieve(&self, machine: &Machine, most: usize) {
         let mut moved = 0;
         if let Some(task) = machine.thieves.next.take() {
             self.injector.push(task);
