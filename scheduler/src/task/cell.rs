@@ -1,28 +1,29 @@
 //! The cell of a task: header, slab, future or output, and the join handle's waker, in one allocation.
 //!
-//! `state.rs` says who may touch what; this file obeys. A task costs one allocation, 56 bytes and its future or output,
+//! `state.rs` says who may touch what; this file obeys. A task costs one allocation, 48 bytes and its future or output,
 //! whichever is larger. From spawn to completion without a wake-up it costs two read-modify-writes on its own word
 //! (start; complete and release) and one on its place in the slab, beside that of the queue.
 
 use std::cell::UnsafeCell;
 use std::future::Future;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use super::header::{Header, Vtable, release};
+use super::header::{Content, Header, Vtable, release};
 use super::slab::Slab;
 use super::state::{Completion, Pending, Start};
 use super::{JoinError, Schedule, Submit, Task, waker};
 
-/// Who has the stage: the holder of `RUNNING` until the task is complete, then the join handle, or the completer if
+/// The future, then the output; `Header::content` says which.
+///
+/// Both belong to the holder of `RUNNING` until the task is complete, then to the join handle, or to the completer if
 /// there is none.
-enum Stage<F: Future> {
-    Future(F),
-    Output(Result<F::Output, JoinError>),
-    Gone,
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
 #[repr(C)]
@@ -45,7 +46,7 @@ where
         header: Header::new(Raw::<F, S>::VTABLE),
         slab: NonNull::from(slab),
         join_waker: UnsafeCell::new(None),
-        stage: UnsafeCell::new(Stage::Future(future)),
+        stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
     });
     NonNull::from(Box::leak(cell)).cast()
 }
@@ -187,11 +188,13 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     unsafe fn take_output(task: NonNull<Header>, to: *mut ()) {
         // SAFETY: the join handle's reference.
         let cell = unsafe { Self::cell(task) };
+        assert_eq!(cell.header.content.replace(Content::Gone), Content::Output, "an output is taken once");
         // SAFETY: the task is complete, so the stage is the join handle's.
         let stage = unsafe { &mut *cell.stage.get() };
-        let Stage::Output(output) = mem::replace(stage, Stage::Gone) else {
-            panic!("a JoinHandle was polled after it had returned its task's output");
-        };
+        // SAFETY: `content` said that the output is there.
+        let output = unsafe { &mut stage.output };
+        // SAFETY: `content` says by now that it is gone.
+        let output = unsafe { ManuallyDrop::take(output) };
         // SAFETY: `to` points to an `Option<Result<F::Output, JoinError>>`, as the table's contract says.
         unsafe { *to.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
     }
@@ -211,7 +214,9 @@ impl<F: Future, S: Schedule> Raw<F, S> {
 
     unsafe fn free(task: NonNull<Header>) {
         // SAFETY: the last reference is gone; the box was leaked by `allocate`.
-        drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+        let cell = unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) };
+        // SAFETY: nobody else has the cell.
+        unsafe { cell.clear_stage() };
     }
 }
 
@@ -226,9 +231,11 @@ impl<F: Future, S> Cell<F, S> {
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker::raw(task)) });
         let mut context = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| {
+            debug_assert_eq!(self.header.content.get(), Content::Future, "RUNNING without a future");
             // SAFETY: RUNNING grants the stage.
             let stage = unsafe { &mut *self.stage.get() };
-            let Stage::Future(future) = stage else { unreachable!("RUNNING without a future") };
+            // SAFETY: it holds the future until the task is about to complete.
+            let future = unsafe { &mut *stage.future };
             // SAFETY: the future stays in its allocation until it is dropped there.
             unsafe { Pin::new_unchecked(future) }.poll(&mut context)
         }));
@@ -256,11 +263,12 @@ impl<F: Future, S> Cell<F, S> {
     /// # Safety
     /// The caller holds RUNNING.
     unsafe fn store(&self, output: Result<F::Output, JoinError>) {
-        // SAFETY: RUNNING grants the stage; the stage is `Gone` while the destructor runs.
+        // SAFETY: RUNNING grants the stage.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
         let output = dropped.map_or_else(|panic| Err(JoinError::panicked(panic)), |()| output);
-        // SAFETY: as above.
-        unsafe { *self.stage.get() = Stage::Output(output) };
+        // SAFETY: as above; what was in there is gone.
+        unsafe { self.stage.get().write(Stage { output: ManuallyDrop::new(output) }) };
+        self.header.content.set(Content::Output);
     }
 
     /// Drops what the stage holds, in place.
@@ -268,16 +276,29 @@ impl<F: Future, S> Cell<F, S> {
     /// # Safety
     /// The caller has the stage.
     unsafe fn clear_stage(&self) {
-        /// Leaves `Gone` behind also when a destructor unwinds, so that nothing is dropped twice.
-        struct Gone<F: Future>(*mut Stage<F>);
-        impl<F: Future> Drop for Gone<F> {
-            fn drop(&mut self) {
-                // SAFETY: the old value has been dropped in place, so it is overwritten and not dropped again.
-                unsafe { self.0.write(Stage::Gone) };
-            }
+        // Gone before it is: a destructor that unwinds leaves nothing to be dropped twice.
+        let content = self.header.content.replace(Content::Gone);
+        // SAFETY: the caller has the stage.
+        let stage = unsafe { &mut *self.stage.get() };
+        match content {
+            // SAFETY: `content` says what is there.
+            Content::Future => unsafe { ManuallyDrop::drop(&mut stage.future) },
+            // SAFETY: as above.
+            Content::Output => unsafe { ManuallyDrop::drop(&mut stage.output) },
+            Content::Gone => {}
         }
-        let guard = Gone(self.stage.get());
-        // SAFETY: the caller has the stage, and the guard overwrites it.
-        unsafe { guard.0.drop_in_place() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use super::Cell;
+
+    #[test]
+    fn a_small_task_fits_a_cache_line() {
+        struct Somewhere;
+        assert_eq!(size_of::<Cell<Ready<u64>, Somewhere>>(), 64);
     }
 }

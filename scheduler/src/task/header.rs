@@ -1,6 +1,6 @@
 //! The part of a task whose type does not depend on its future, and the table of what does.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,11 +15,21 @@ pub(crate) struct Header {
     pub(super) vtable: &'static Vtable,
     /// The task's place in its slab. Written once, before any other thread knows the task.
     place: AtomicU32,
+    /// What is on the stage; belongs to whom the stage belongs to (see `cell.rs`). Here because here is room.
+    pub(super) content: Cell<Content>,
+}
+
+/// What a task holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Future,
+    Output,
+    Gone,
 }
 
 impl Header {
     pub(super) fn new(vtable: &'static Vtable) -> Self {
-        Self { state: State::new(), vtable, place: AtomicU32::new(0) }
+        Self { state: State::new(), vtable, place: AtomicU32::new(0), content: Cell::new(Content::Future) }
     }
 
     /// Relaxed: whoever reads it got the task through a queue, which orders it.
