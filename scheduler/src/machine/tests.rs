@@ -10,8 +10,15 @@ use crate::roster::{Leave, MachineId, Permit, Wakeup};
 use crate::runtime::{Options, Shared};
 
 fn shared(procs: usize) -> Arc<Shared> {
-    let slice = Duration::from_millis(10);
-    let options = Options { procs, most_procs: procs, max_threads: 8, thread_name: "by-hand".to_owned(), slice };
+    let options = Options {
+        procs,
+        most_procs: procs,
+        max_threads: 8,
+        thread_name: "by-hand".to_owned(),
+        thread_keep_alive: Duration::from_secs(10),
+        blocked_after: Duration::from_millis(1),
+        slice: Duration::from_millis(10),
+    };
     Shared::new(options).expect("the system gives a reactor")
 }
 
