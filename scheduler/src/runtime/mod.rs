@@ -166,7 +166,7 @@ where
 {
     let site = Location::caller();
     let mut future = Some(future);
-    let here = current::machine(|local| {
+    let here = current::home(|local| {
         let local = local?;
         let (task, handle) = local.task(future.take()?, site);
         if let Some(task) = task {
