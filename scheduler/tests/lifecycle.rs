@@ -19,14 +19,15 @@ type Token = Arc<()>;
 #[test]
 fn an_aborted_task_is_cancelled_and_dropped_in_whatever_state_it_was() {
     let rt = runtime(1);
+    type Start = fn(Token) -> JoinHandle<()>;
     let token = Token::default();
-    let cases: [(&str, fn(Token) -> JoinHandle<()>); 4] = [
+    let cases: [(&str, Start); 4] = [
         ("asleep", |token| {
             let (asleep, is_asleep) = mpsc::channel();
             let task = spawn(async move {
                 let _token = token;
                 asleep.send(()).unwrap();
-                pending().await
+                pending::<()>().await;
             });
             block_on(async { is_asleep.recv().unwrap() });
             task
@@ -199,11 +200,11 @@ fn runtimes_in_one_process_spawn_into_each_other() {
     let (a, b) = (runtime(1), runtime(1));
     let (on_a, on_b) = (a.handle(), b.handle());
     // Each level hands its child to the other runtime and waits for it without a thread of its own.
-    fn bounce(here: Handle, there: Handle, left: u32) -> JoinHandle<u32> {
+    fn bounce(here: &Handle, there: &Handle, left: u32) -> JoinHandle<u32> {
         let next = (there.clone(), here.clone());
-        here.spawn(async move { if left == 0 { 0 } else { bounce(next.0, next.1, left - 1).await.unwrap() + 1 } })
+        here.spawn(async move { if left == 0 { 0 } else { bounce(&next.0, &next.1, left - 1).await.unwrap() + 1 } })
     }
-    assert_eq!(block_on(bounce(on_a, on_b, 100)).unwrap(), 100);
+    assert_eq!(block_on(bounce(&on_a, &on_b, 100)).unwrap(), 100);
     assert_eq!((a.metrics().spawned, b.metrics().spawned), (51, 50));
 }
 
@@ -270,7 +271,8 @@ fn foreign_threads_spawn_together_and_none_is_lost() {
 fn spawning_where_there_is_no_runtime_says_what_to_do() {
     for call in [|| drop(spawn(ready(()))), || drop(Handle::current())] {
         let payload = thread::spawn(call).join().unwrap_err();
-        let text = payload.downcast_ref::<String>().map_or_else(|| *payload.downcast_ref::<&str>().unwrap(), |s| s);
+        let text = payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+        let text = text.unwrap();
         assert!(text.contains("call this inside of block_on, a task or #[tidemill::main]"), "{text:?}");
     }
     assert!(Handle::try_current().is_none());

@@ -1,6 +1,7 @@
 //! The runtime: what a user builds, holds and drops.
 
 mod builder;
+mod end;
 mod handle;
 mod home;
 mod metrics;
@@ -109,26 +110,21 @@ impl Runtime {
 
     /// Ends every task and every thread of the runtime; returns at the latest after `timeout`.
     ///
-    /// Tasks that sleep or queue are dropped at once. A task inside a poll is dropped when that poll returns. A thread
-    /// that is still inside a poll after `timeout` is left behind: it ends by itself when the poll returns.
+    /// Tasks that sleep or queue are dropped at once, on a thread of their own. A task inside a poll is dropped when that
+    /// poll returns. A thread that is still inside a poll or a destructor after `timeout` is left behind: it ends by itself
+    /// when that returns. What waits for I/O or a timer of this runtime elsewhere gets tokio's error or panic.
     ///
-    /// Called on one of the runtime's own threads it does not wait for that thread.
+    /// Called on one of the runtime's own threads it does not wait for that thread; inside of a task of another runtime
+    /// it is a [`blocking`](crate::blocking) region.
     pub fn shutdown_timeout(self, timeout: Duration) {
-        self.stop(timeout);
-    }
-
-    fn stop(&self, timeout: Duration) {
-        let shared = self.handle.shared();
-        shared.stop();
-        let own = current::machine(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)));
-        shared.threads.wait_until_at_most(usize::from(own), timeout);
+        end::end(&self.handle, timeout);
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.handle.shared().is_stopping() {
-            self.stop(DROP_TIMEOUT);
+            end::end(&self.handle, DROP_TIMEOUT);
         }
     }
 }
