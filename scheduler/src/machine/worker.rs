@@ -124,6 +124,8 @@ impl Local {
         let Some(permit) = shared.give_up(&self.machine) else { return };
         match shared.roster.next_waiting(permit) {
             Some(wakeup) => {
+                // What lies in the own queue would wait as long as this machine does.
+                self.flush();
                 shared.deliver(wakeup);
                 self.await_permit();
             }
