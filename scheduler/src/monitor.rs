@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use tidemill_cgroup::Watcher;
 
+use crate::current;
 use crate::limits::{
     DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH, RESIZE_INTERVAL,
     STARVED_AFTER,
 };
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
-use crate::runtime::{Options, Shared, procs};
+use crate::runtime::{Handle, Options, Shared, procs};
 use crate::vitals::nap_precisely;
 
 /// Why a permit was retaken.
@@ -100,6 +101,8 @@ impl Monitor {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
         let _reactor = shared.reactor.enter();
+        // It takes turns in the reactor, where tasks of tokio's may spawn.
+        let _handle = current::enter(Handle::new(Arc::clone(&shared)));
         nap_precisely();
         while !shared.is_stopping() {
             let found = self.round(Instant::now());

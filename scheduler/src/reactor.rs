@@ -11,11 +11,14 @@
 //! tokio's own hand-over between several `block_on`s is not relied on: the roster names one driver, and `busy` keeps
 //! brief turns out while it drives.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Instant;
 
 use crate::limits::TURN_GAP;
@@ -92,7 +95,9 @@ impl Reactor {
     /// Polls I/O, timers and tasks of tokio's until `end` is ready. Nothing after `close`.
     fn go_inside(&self, end: impl Future<Output = ()>) {
         if let Some(tokio) = self.inside.upgrade() {
+            let inside = Inside::enter();
             tokio.block_on(end);
+            drop(inside);
             shut_down(tokio);
         }
     }
@@ -155,6 +160,37 @@ impl Reactor {
 
     fn now(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
+    }
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Is this thread inside of a reactor? Then it runs a waker, or a task of tokio's.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// This thread is inside.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        INSIDE.set(true);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    /// Panics of tokio's tasks stop in there; what gets here is a foreign waker's. tokio has lost its driver then, and
+    /// nothing in this process would ever be woken by a socket or a timer again.
+    fn drop(&mut self) {
+        INSIDE.set(false);
+        if thread::panicking() {
+            eprintln!("tidemill: a waker panicked inside the reactor, which does not survive it; the process ends");
+            process::abort();
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use shared::Shared;
 
 use crate::limits::DROP_TIMEOUT;
 use crate::task::JoinHandle;
-use crate::{current, drive, monitor};
+use crate::{current, drive, monitor, reactor};
 
 /// A G/M/P runtime: tasks may block, hog a CPU or call `block_on`, and the others go on.
 ///
@@ -83,7 +83,9 @@ impl Runtime {
     /// Inside of a task, too: the machine is then in a blocking region while `future` waits, and the others go on.
     ///
     /// # Panics
-    /// Only if `future` does.
+    /// If `future` does, or if the caller is a task of `tokio::spawn`: it runs inside the reactor, which would wait for
+    /// itself.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }
@@ -183,11 +185,13 @@ where
 /// waits. Outside, a runtime with the defaults is built for the call.
 ///
 /// # Panics
-/// If a runtime has to be built and the system refuses; [`Runtime::builder`] gives the error instead.
+/// If a runtime has to be built and the system refuses; [`Runtime::builder`] gives the error instead. As
+/// [`Runtime::block_on`].
 ///
 /// ```
 /// assert_eq!(tidemill_scheduler::block_on(async { 40 + 2 }), 42);
 /// ```
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match Handle::try_current() {
         Some(handle) => handle.block_on(future),
@@ -195,7 +199,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+#[track_caller]
 fn run_on<F: Future>(handle: &Handle, future: F) -> F::Output {
+    assert!(
+        !reactor::is_inside(),
+        "block_on inside of a tokio::spawn task: it would wait for the reactor that runs it; await, or use tidemill::spawn"
+    );
     let _handle = current::enter(handle.clone());
     let _reactor = handle.shared().reactor.enter();
     drive::run(future)
