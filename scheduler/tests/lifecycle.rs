@@ -296,3 +296,40 @@ fn a_waker_that_panics_is_its_owners_fault_and_no_machines_end() {
     rt.block_on(task).unwrap().unwrap();
     eventually("no thread took the permit with it", || rt.metrics().idle_procs == 1);
 }
+
+/// Panics at its end.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        resume_unwind(Box::new("at its end"));
+    }
+}
+
+/// Ready at once, and panics at its end.
+struct Mine<T>(Option<T>, Bomb);
+
+impl<T: Unpin> std::future::Future for Mine<T> {
+    type Output = T;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        match self.0.take() {
+            Some(output) => Poll::Ready(output),
+            None => resume_unwind(Box::new(Bomb)),
+        }
+    }
+}
+
+#[test]
+fn a_future_an_output_and_a_payload_that_all_panic_at_their_end_take_no_machine_along() {
+    let rt = runtime(1);
+    for output in [Some(Bomb), None] {
+        let empty = output.is_none();
+        let task = rt.spawn(Mine(output, Bomb));
+        let error = rt.block_on(task).map(std::mem::forget).unwrap_err();
+        assert_eq!(error.to_string(), "the task panicked: at its end", "{empty}");
+        drop(rt.spawn(Mine((!empty).then(|| Bomb), Bomb)));
+        assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1);
+    }
+    eventually("no thread took the permit with it", || rt.metrics().idle_procs == 1);
+}
