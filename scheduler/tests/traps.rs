@@ -18,8 +18,9 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[test]
 fn trap_02_a_task_in_the_slot_is_not_held_up_by_a_slow_poll() {
-    for procs in [1, 2, 4] {
-        let rt = builder(procs).slice(MILLISECOND).build().unwrap();
+    // Alone, the machine loses its permit after the slice; among others it is robbed, long before its slice ends.
+    for (procs, slice) in [(1, MILLISECOND), (2, Duration::MAX), (4, Duration::MAX)] {
+        let rt = builder(procs).slice(slice).build().unwrap();
         rt.block_on(rt.spawn(async {
             let done = Arc::new(AtomicBool::new(false));
             let sets = Arc::clone(&done);
@@ -34,16 +35,19 @@ fn trap_02_a_task_in_the_slot_is_not_held_up_by_a_slow_poll() {
 #[test]
 fn trap_02_nobody_is_woken_for_a_lone_task_in_the_slot() {
     const ROUNDS: u64 = 20_000;
-    let rt = runtime(2);
-    rt.block_on(rt.spawn(async {
-        for _ in 0..ROUNDS {
-            spawn(async {}).await.unwrap();
-        }
-    }))
-    .unwrap();
-    // The monitor's sweep may find the slot full now and then.
-    let metrics = rt.metrics();
-    assert!(metrics.searches < ROUNDS / 4, "{metrics:?}");
+    let searches = || {
+        let rt = runtime(2);
+        rt.block_on(rt.spawn(async {
+            for _ in 0..ROUNDS {
+                spawn(async {}).await.unwrap();
+            }
+        }))
+        .unwrap();
+        rt.metrics().searches
+    };
+    // The monitor's sweep finds the slot full now and then, on a crowded computer more often.
+    let fewest = (0..3).map(|_| searches()).min().unwrap();
+    assert!(fewest < ROUNDS / 20, "{fewest} searches");
 }
 
 #[test]
@@ -61,23 +65,6 @@ fn trap_03_the_monitor_serves_the_reactor_if_nobody_else_can() {
     assert!(!hog.is_finished());
     done.store(true, Ordering::SeqCst);
     rt.block_on(hog).unwrap();
-}
-
-#[test]
-fn trap_07_a_burst_wakes_few() {
-    const TASKS: usize = 20_000;
-    let rt = runtime(4);
-    let before = rt.metrics();
-    rt.block_on(rt.spawn(async {
-        let tasks: Vec<_> = (0..TASKS).map(|_| spawn(async {})).collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-    }))
-    .unwrap();
-    let after = rt.metrics();
-    let (parks, searches) = (after.parks - before.parks, after.searches - before.searches);
-    assert!(parks + searches < TASKS as u64 / 4, "{parks} parks and {searches} searches for {TASKS} tasks");
 }
 
 #[test]
@@ -130,6 +117,7 @@ fn trap_16_block_on_inside_a_task_of_tokios_is_refused() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a library's use of tokio's ways to block is what is tested")]
 fn trap_3a_what_tokio_forbids_its_own_tasks_is_allowed_in_ours() {
     let rt = runtime(1);
     rt.block_on(rt.spawn(async {
@@ -186,17 +174,17 @@ fn trap_3b_whoever_leaves_the_reactor_may_wait_for_it() {
 fn trap_3b_a_task_of_tokios_runs_and_spawns_while_every_machine_is_stuck() {
     let rt = builder(1).max_threads(1).build().unwrap();
     let (release, released) = mpsc::channel();
-    rt.block_on(rt.spawn(async move {
+    let tokios = rt.spawn(async move {
         let here = thread::current().id();
         tokio::spawn(async move {
             assert_ne!(thread::current().id(), here, "the only machine is stuck");
             assert!(Handle::try_current().is_some());
-            release.send(spawn(async { 1 })).unwrap();
+            release.send((spawn(async { 1 }),)).unwrap();
         });
         released.recv().unwrap()
-    }))
-    .map(|task| assert_eq!(rt.block_on(task).unwrap(), 1))
-    .unwrap();
+    });
+    let (ours,) = rt.block_on(tokios).unwrap();
+    assert_eq!(rt.block_on(ours).unwrap(), 1);
 }
 
 #[test]
