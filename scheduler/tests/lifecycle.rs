@@ -298,6 +298,7 @@ fn a_waker_that_panics_is_its_owners_fault_and_no_machines_end() {
 }
 
 /// Panics at its end.
+#[derive(Debug)]
 struct Bomb;
 
 impl Drop for Bomb {
@@ -326,7 +327,7 @@ fn a_future_an_output_and_a_payload_that_all_panic_at_their_end_take_no_machine_
     for output in [Some(Bomb), None] {
         let empty = output.is_none();
         let task = rt.spawn(Mine(output, Bomb));
-        let error = rt.block_on(task).map(std::mem::forget).unwrap_err();
+        let error = rt.block_on(task).unwrap_err();
         assert_eq!(error.to_string(), "the task panicked: at its end", "{empty}");
         drop(rt.spawn(Mine((!empty).then(|| Bomb), Bomb)));
         assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1);
