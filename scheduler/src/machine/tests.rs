@@ -1,5 +1,6 @@
 //! Machines without threads of their own: single steps of a machine's life.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -78,7 +79,7 @@ fn a_machine_that_passes_its_permit_on_leaves_its_queue_to_the_others() {
     let shared = shared(1);
     let (local, _) = searcher(&shared);
     for _ in 0..3 {
-        let (task, _) = local.owner.task(async {}, 0);
+        let (task, _) = local.task(async {}, Location::caller());
         local.ready(task.expect("the runtime goes on"));
     }
     let waiter = one_turn(&shared, 7, |shared| shared.injector.len());
