@@ -6,7 +6,7 @@ mod common;
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -215,4 +215,47 @@ fn what_libraries_gave_to_tokio_is_dropped_as_well() {
     drop(rt);
     eventually("dropped although a handle is left", || drops.count() == 1);
     drop(handle);
+}
+
+#[test]
+fn wakes_and_aborts_from_elsewhere_may_race_with_the_end() {
+    const TASKS: usize = 4;
+    for round in 0..40 {
+        let rt = runtime(1 + round % 2);
+        let drops = Drops::default();
+        let (to_test, wakers) = mpsc::channel();
+        let start = Arc::new(Barrier::new(TASKS + 1));
+        let mut racers = Vec::new();
+        for i in 0..TASKS {
+            let (to_test, guard) = (to_test.clone(), drops.guard());
+            let task = rt.spawn(poll_fn(move |context| {
+                let _guard = &guard;
+                // Only the first is waited for; the rest go with the receiver.
+                let _ = to_test.send(context.waker().clone());
+                Poll::<()>::Pending
+            }));
+            let (waker, start) = (wakers.recv().unwrap(), Arc::clone(&start));
+            racers.push(thread::spawn(move || {
+                start.wait();
+                // Until the end, and a little beyond.
+                let mut beyond = 0;
+                while beyond < 20 {
+                    waker.wake_by_ref();
+                    let clone = waker.clone();
+                    if i == 0 {
+                        task.abort();
+                    }
+                    clone.wake();
+                    beyond += u32::from(task.is_finished());
+                }
+                drop(waker);
+                let joined = pin!(task).poll(&mut Context::from_waker(Waker::noop()));
+                matches!(joined, Poll::Ready(Err(error)) if error.is_cancelled())
+            }));
+        }
+        start.wait();
+        drop(rt);
+        assert!(racers.into_iter().all(|racer| racer.join().unwrap()));
+        eventually("every future is dropped", || drops.count() == TASKS);
+    }
 }
