@@ -125,7 +125,9 @@ impl Local {
         match shared.roster.next_waiting(permit) {
             Some(wakeup) => {
                 // What lies in the own queue would wait as long as this machine does.
-                self.flush();
+                if self.machine.has_queued() || !self.machine.thieves.next.is_empty() {
+                    shared.stranded.add(self.machine.id);
+                }
                 shared.deliver(wakeup);
                 self.await_permit();
             }
