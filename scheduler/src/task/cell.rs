@@ -265,7 +265,14 @@ impl<F: Future, S> Cell<F, S> {
     unsafe fn store(&self, output: Result<F::Output, JoinError>) {
         // SAFETY: RUNNING grants the stage.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
-        let output = dropped.map_or_else(|panic| Err(JoinError::panicked(panic)), |()| output);
+        let output = match dropped {
+            Ok(()) => output,
+            Err(panic) => {
+                // The output that is lost may panic in its turn, which has nobody left to report to.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                Err(JoinError::panicked(panic))
+            }
+        };
         // SAFETY: as above; what was in there is gone.
         unsafe { self.stage.get().write(Stage { output: ManuallyDrop::new(output) }) };
         self.header.content.set(Content::Output);
