@@ -133,17 +133,15 @@ impl Reactor {
         // Release, with the Acquire of `poll_leave`; if that poll has passed, its waker is in place and is woken here:
         // both sides go through the mutex after the flag.
         self.leave.store(true, Ordering::Release);
-        let waker = lock(&self.waker).clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        // tokio's own waker: no user code runs under the lock.
+        lock(&self.waker).as_ref().map(Waker::wake_by_ref);
     }
 
     fn poll_leave(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut waker = lock(&self.waker);
-        // Under the lock: a later `end_drive` finds this waker, an earlier one has set the flag.
+        // Under the lock: a later `end_drive` finds this waker, an earlier one has set the flag. The waker stays for the
+        // next drive, for which it is good as well.
         if self.leave.swap(false, Ordering::Acquire) {
-            *waker = None;
             return Poll::Ready(());
         }
         if !waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {

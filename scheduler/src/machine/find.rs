@@ -73,9 +73,9 @@ impl Local {
         self.queue.pop()
     }
 
-    /// Looks through the others' queues, a few times, unless enough machines do.
+    /// Looks through the others' queues, a few times, unless enough machines do, or no other one runs.
     fn search(&self) -> Option<Task> {
-        if !self.searching.get() && !self.shared().roster.begin_search() {
+        if self.peers().next().is_none() || !self.searching.get() && !self.shared().roster.begin_search() {
             return None;
         }
         self.searching.set(true);
