@@ -16,8 +16,9 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::foreign;
 use crate::limits::TURN_GAP;
 use crate::sync::lock;
 
@@ -40,9 +41,11 @@ pub(crate) struct Reactor {
 impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         // Tasks that libraries give to `tokio::spawn` run inside our turns; a small interval keeps a turn short.
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(16).build()?;
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().event_interval(16);
+        foreign::watch(&mut builder);
         Ok(Self {
-            tokio: Some(tokio),
+            tokio: Some(builder.build()?),
             busy: AtomicBool::new(false),
             leave: AtomicBool::new(false),
             waker: Mutex::new(None),
@@ -54,6 +57,16 @@ impl Reactor {
 
     fn tokio(&self) -> &tokio::runtime::Runtime {
         self.tokio.as_ref().expect("the reactor is taken out by its destructor alone")
+    }
+
+    /// Tasks that were given to `tokio::spawn` and have not ended.
+    pub(crate) fn foreign_tasks(&self) -> usize {
+        self.tokio().metrics().num_alive_tasks()
+    }
+
+    /// The time that turns spent on them, and on their own bookkeeping; brought up to date when a turn ends or waits.
+    pub(crate) fn foreign_time(&self) -> Duration {
+        self.tokio().metrics().worker_total_busy_duration(0)
     }
 
     /// Lets this thread register I/O and timers.
