@@ -15,3 +15,5 @@ pub use tidemill_scheduler::{
     Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, spawn_blocking,
     yield_now,
 };
+#[cfg(feature = "serve")]
+pub use tidemill_serve::{self as serve, serve};
