@@ -53,3 +53,11 @@ pub(crate) async fn echo(client: &HttpClient, url: &str, text: &str) -> String {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(body.to_vec()).unwrap()
 }
+
+/// Whether a request gets no whole answer.
+pub(crate) async fn fails(client: &HttpClient, url: &str) -> bool {
+    match client.get(url.parse().unwrap()).await {
+        Err(_) => true,
+        Ok(response) => response.into_body().collect().await.is_err(),
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::fs;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use crate::everywhere::everywhere;
+use crate::everywhere::{everywhere, foreign_tasks};
 
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
@@ -30,5 +30,6 @@ fn files_and_folders() {
         assert_eq!(entries.next_entry().await.unwrap().unwrap().file_name(), "b");
         assert!(entries.next_entry().await.unwrap().is_none());
         fs::remove_dir_all(folder).await.unwrap();
+        assert_eq!(foreign_tasks(), 0, "tokio's threads for blocking calls are not the reactor");
     });
 }
