@@ -13,7 +13,8 @@ fn runtime(procs: usize) -> Runtime {
 fn a_hundred_calls_block_at_the_same_time() {
     // Each waits for the last: one that had to wait for another's end would hang.
     let all_in = Arc::new(Barrier::new(100));
-    let calls = runtime(2).block_on(async {
+    let rt = runtime(2);
+    let calls = rt.block_on(async {
         let calls: Vec<_> = (0..100)
             .map(|call| {
                 let all_in = Arc::clone(&all_in);
@@ -30,6 +31,7 @@ fn a_hundred_calls_block_at_the_same_time() {
         results
     });
     assert_eq!(calls, (0..100).collect::<Vec<_>>());
+    assert!(rt.metrics().retaken_marked > 0, "they are marked: {:?}", rt.metrics());
 }
 
 #[test]

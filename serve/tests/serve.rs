@@ -96,6 +96,7 @@ fn a_server_that_is_dropped_lets_requests_finish() {
         has_begun.await.unwrap();
         server.ended.abort();
         assert!(server.ended.await.unwrap_err().is_cancelled());
+        assert!(!client.hears_within(SOON).await, "neither an answer nor an end");
         tell.send(()).unwrap();
         assert_eq!(client.answer().await, "slow");
         assert!(client.is_closed().await);
