@@ -18,12 +18,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "layers", what: "no crate knows what it must never know", part_of_test: true, run: layers::run },
     Step { name: "clippy", what: "no warning in any target", part_of_test: true, run: clippy },
     Step { name: "unit", what: "unit and integration tests", part_of_test: true, run: unit },
-    Step {
-        name: "ecosystem",
-        what: "well-known libraries on tidemill, and real servers",
-        part_of_test: true,
-        run: ecosystem,
-    },
+    Step { name: "ecosystem", what: "well-known libraries on tidemill", part_of_test: true, run: ecosystem },
     Step { name: "doctest", what: "examples in the documentation", part_of_test: true, run: doctest },
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
@@ -31,7 +26,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
     Step {
         name: "services",
-        what: "finds the servers of `ecosystem`, or installs them",
+        what: "finds or installs what `ecosystem` needs",
         part_of_test: false,
         run: services::run,
     },

@@ -46,6 +46,7 @@ fn http1() {
         let (mut sender, connection) = client::conn::http1::handshake(io).await.unwrap();
         let connection = spawn(connection);
         for text in ["one", "two", "three"] {
+            sender.ready().await.unwrap();
             check(sender.send_request(request(text)).await.unwrap(), Version::HTTP_11, text).await;
         }
         drop(sender);
@@ -67,6 +68,7 @@ fn http2() {
                 let mut sender = sender.clone();
                 spawn(async move {
                     let text = format!("stream {number}");
+                    sender.ready().await.unwrap();
                     check(sender.send_request(request(&text)).await.unwrap(), Version::HTTP_2, &text).await;
                 })
             })
