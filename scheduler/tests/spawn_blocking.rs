@@ -52,26 +52,29 @@ fn a_panic_is_a_join_error() {
 }
 
 #[test]
-fn an_abort_counts_until_it_has_begun() {
+fn an_abort_before_it_begins_counts() {
+    // The only thread is the task's until its poll ends, so what it spawns is aborted before it begins.
     let rt = Runtime::builder().procs(Procs::Fixed(1)).max_threads(1).build().unwrap();
+    let aborted = rt.spawn(async {
+        let aborted = spawn_blocking(|| unreachable!("it was aborted before it began"));
+        aborted.abort();
+        aborted.await.unwrap_err().is_cancelled()
+    });
+    assert!(rt.block_on(aborted).unwrap());
+}
+
+#[test]
+fn an_abort_after_it_began_does_not() {
+    let rt = runtime(1);
     let (began, has_begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
-    let (late, was_aborted) = rt
-        .block_on(rt.spawn(async move {
-            // The only thread is ours until this poll ends, so this one is aborted before it begins ..
-            let aborted = spawn_blocking(|| unreachable!("it was aborted before it began"));
-            aborted.abort();
-            let late = spawn_blocking(move || {
-                began.send(()).unwrap();
-                released.recv().unwrap();
-                7
-            });
-            (late, aborted.await.unwrap_err().is_cancelled())
-        }))
-        .unwrap();
-    assert!(was_aborted);
+    let late = rt.handle().spawn_blocking(move || {
+        began.send(()).unwrap();
+        released.recv().unwrap();
+        7
+    });
     has_begun.recv().unwrap();
-    late.abort(); // .. and this one has.
+    late.abort();
     release.send(()).unwrap();
     assert_eq!(rt.block_on(late).unwrap(), 7);
 }
