@@ -12,5 +12,8 @@ pub use tidemill_profiling as profiling;
 pub use tidemill_resilience as resilience;
 #[doc(inline)]
 pub use tidemill_scheduler::{
-    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, yield_now,
+    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, spawn_blocking,
+    yield_now,
 };
+#[cfg(feature = "serve")]
+pub use tidemill_serve::{self as serve, serve};

@@ -5,6 +5,8 @@ mod current;
 #[cfg(not(tidemill_loom))]
 mod drive;
 #[cfg(not(tidemill_loom))]
+mod foreign;
+#[cfg(not(tidemill_loom))]
 mod limits;
 #[cfg(not(tidemill_loom))]
 mod machine;
@@ -16,6 +18,8 @@ mod reactor;
 mod roster;
 #[cfg(not(tidemill_loom))]
 mod runtime;
+#[cfg(not(tidemill_loom))]
+mod spawn_blocking;
 mod sync;
 #[cfg(not(tidemill_loom))]
 mod task;
@@ -41,6 +45,8 @@ mod task {
 pub use machine::blocking;
 #[cfg(not(tidemill_loom))]
 pub use runtime::{Builder, Handle, Metrics, Procs, Runtime, block_on, spawn};
+#[cfg(not(tidemill_loom))]
+pub use spawn_blocking::spawn_blocking;
 #[cfg(not(tidemill_loom))]
 pub use task::{JoinError, JoinHandle};
 #[cfg(not(tidemill_loom))]

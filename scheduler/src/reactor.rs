@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::foreign;
 use crate::limits::TURN_GAP;
 use crate::sync::lock;
 
@@ -48,7 +49,10 @@ pub(crate) struct Reactor {
 impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         // Tasks that libraries give to `tokio::spawn` run inside our turns; a small interval keeps a turn short.
-        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(16).build()?;
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().event_interval(16);
+        foreign::watch(&mut builder);
+        let tokio = builder.build()?;
         let handle = tokio.handle().clone();
         let tokio = Arc::new(tokio);
         Ok(Self {
@@ -62,6 +66,16 @@ impl Reactor {
             turns: AtomicU64::new(0),
             epoch: Instant::now(),
         })
+    }
+
+    /// Tasks that were given to `tokio::spawn` and have not ended.
+    pub(crate) fn foreign_tasks(&self) -> usize {
+        self.handle.metrics().num_alive_tasks()
+    }
+
+    /// The time that turns spent on them, and on their own bookkeeping; brought up to date when a turn ends or waits.
+    pub(crate) fn foreign_time(&self) -> Duration {
+        self.handle.metrics().worker_total_busy_duration(0)
     }
 
     /// Lets this thread register I/O and timers.

@@ -35,18 +35,39 @@ const LAYERS: &[Layer] = &[
     Layer { krate: "tidemill-macros", never: &["tidemill*", "orders*", "tokio"], because: "it only rewrites tokens" },
     Layer {
         krate: "tidemill-scheduler",
-        never: &["tidemill", "tidemill-pools", "tidemill-resilience", "tidemill-profiling", "orders*", "mimalloc"],
+        never: &[
+            "tidemill",
+            "tidemill-pools",
+            "tidemill-resilience",
+            "tidemill-profiling",
+            "tidemill-serve",
+            "orders*",
+            "mimalloc",
+        ],
         because: "it knows tasks, threads and permits, and nothing that is built on them",
     },
     Layer {
         krate: "tidemill-pools",
-        never: &["tidemill", "tidemill-resilience", "tidemill-profiling", "orders*", "mimalloc"],
+        never: &["tidemill", "tidemill-resilience", "tidemill-profiling", "tidemill-serve", "orders*", "mimalloc"],
         because: "a pool hands out things; how often is a limiter's business",
     },
     Layer {
         krate: "tidemill-resilience",
-        never: &["tidemill", "tidemill-scheduler", "tidemill-pools", "tidemill-profiling", "orders*", "mimalloc"],
+        never: &[
+            "tidemill",
+            "tidemill-scheduler",
+            "tidemill-pools",
+            "tidemill-profiling",
+            "tidemill-serve",
+            "orders*",
+            "mimalloc",
+        ],
         because: "limits and retries work on every runtime",
+    },
+    Layer {
+        krate: "tidemill-serve",
+        never: &["tidemill", "tidemill-pools", "tidemill-resilience", "orders*", "mimalloc", "axum", "tonic"],
+        because: "it serves any tower service, whatever framework made it",
     },
     Layer {
         krate: "tidemill-profiling",

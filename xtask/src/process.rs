@@ -7,23 +7,32 @@ use std::{
 
 use crate::workspace::Workspace;
 
-/// A call of cargo that has not been made yet.
+/// A call of a program that has not been made yet.
 #[derive(Debug)]
-pub(crate) struct Cargo {
+pub(crate) struct Call {
     command: Command,
     /// As one would type it, environment first.
     line: String,
 }
 
 /// `cargo` with `args`, which are split at blanks: no argument here contains one.
-pub(crate) fn cargo(at: &Workspace, args: &str) -> Cargo {
+pub(crate) fn cargo(at: &Workspace, args: &str) -> Call {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.args(args.split(' ')).current_dir(at.root());
-    Cargo { command, line: format!("cargo {args}") }
+    call(at, &program, &format!("cargo {args}"))
 }
 
-impl Cargo {
+/// The system's `apt-get` with `args`.
+pub(crate) fn apt_get(at: &Workspace, args: &str) -> Call {
+    call(at, "apt-get".as_ref(), &format!("apt-get {args}")).env("DEBIAN_FRONTEND", "noninteractive")
+}
+
+fn call(at: &Workspace, program: &OsStr, line: &str) -> Call {
+    let mut command = Command::new(program);
+    command.args(line.split(' ').skip(1)).current_dir(at.root());
+    Call { command, line: line.to_owned() }
+}
+
+impl Call {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.line = format!("{name}={:?} {}", value.as_ref(), self.line);
         self.command.env(name, value);

@@ -1,6 +1,6 @@
 //! The steps, as a table, and how a command line picks from it.
 
-use crate::{layers, process::cargo, tidy, workspace::Workspace};
+use crate::{layers, process::cargo, services, tidy, workspace::Workspace};
 
 /// A check that passes or says why not.
 #[derive(Debug, Clone, Copy)]
@@ -18,11 +18,18 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "layers", what: "no crate knows what it must never know", part_of_test: true, run: layers::run },
     Step { name: "clippy", what: "no warning in any target", part_of_test: true, run: clippy },
     Step { name: "unit", what: "unit and integration tests", part_of_test: true, run: unit },
+    Step { name: "ecosystem", what: "well-known libraries on tidemill", part_of_test: true, run: ecosystem },
     Step { name: "doctest", what: "examples in the documentation", part_of_test: true, run: doctest },
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
     Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
+    Step {
+        name: "services",
+        what: "finds or installs what `ecosystem` needs",
+        part_of_test: false,
+        run: services::run,
+    },
     Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
 ];
 
@@ -62,25 +69,40 @@ pub(crate) fn help() -> String {
     out
 }
 
+/// Everything but `ecosystem`, whose dependencies nothing else needs; it has a step of its own.
+const OURS: &str = "--workspace --exclude ecosystem";
+
 fn fmt(at: &Workspace) -> Result<(), String> {
     cargo(at, "fmt --all -- --check").run()
 }
 
 fn clippy(at: &Workspace) -> Result<(), String> {
-    cargo(at, "clippy --workspace --all-targets -- -D warnings").run()
+    cargo(at, &format!("clippy {OURS} --all-targets -- -D warnings")).run()
+}
+
+fn unit(at: &Workspace) -> Result<(), String> {
+    tests(at, OURS, "")
 }
 
 /// nextest runs test binaries side by side and reports each test's time; plain cargo is enough, though.
-fn unit(at: &Workspace) -> Result<(), String> {
+fn tests(at: &Workspace, packages: &str, filter: &str) -> Result<(), String> {
     if cargo(at, "nextest --version").succeeds_silently() {
-        cargo(at, "nextest run --workspace --no-tests pass").run()
+        cargo(at, &format!("nextest run {packages} --no-tests pass{filter}")).run()
     } else {
-        cargo(at, "test --workspace --lib --bins --tests").run()
+        cargo(at, &format!("test {packages} --lib --bins --tests{filter}")).run()
     }
 }
 
+/// Tests whose server is not here are left out by name, and the output says so; continuous integration leaves none out.
+fn ecosystem(at: &Workspace) -> Result<(), String> {
+    let filter = services::filter(&services::provide(at)?);
+    cargo(at, "clippy --package ecosystem --all-targets -- -D warnings").run()?;
+    tests(at, "--package ecosystem", &filter)?;
+    cargo(at, "test --package ecosystem --doc").run()
+}
+
 fn doctest(at: &Workspace) -> Result<(), String> {
-    cargo(at, "test --workspace --doc").run()
+    cargo(at, &format!("test {OURS} --doc")).run()
 }
 
 fn doc(at: &Workspace) -> Result<(), String> {
@@ -88,12 +110,12 @@ fn doc(at: &Workspace) -> Result<(), String> {
 }
 
 fn examples(at: &Workspace) -> Result<(), String> {
-    cargo(at, "build --workspace --examples").run()
+    cargo(at, &format!("build {OURS} --examples")).run()
 }
 
 /// Every bench runs at its smallest size when it is started by `cargo test`, so nothing is built twice for this.
 fn benches(at: &Workspace) -> Result<(), String> {
-    cargo(at, "test --workspace --bench *").run()
+    cargo(at, &format!("test {OURS} --bench *")).run()
 }
 
 /// Switches of thread that loom may force in one run. loom's authors recommend two or three: most bugs need no more, and

@@ -1,6 +1,7 @@
 //! What a runtime did and does, in numbers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::Shared;
 use crate::machine::Machine;
@@ -39,6 +40,11 @@ pub struct Metrics {
     pub parks: u64,
     /// Turns of the reactor.
     pub reactor_turns: u64,
+    /// Tasks given to `tokio::spawn`, most likely by a library, that have not ended. Turns of the reactor run them, one
+    /// thread at a time.
+    pub foreign_tasks: usize,
+    /// The time that turns of the reactor spent on them, and on their own bookkeeping. I/O and timers wait meanwhile.
+    pub foreign_time: Duration,
     /// Tasks in the queue for what comes from outside.
     pub injector_depth: usize,
     /// Turns taken from threads inside [`blocking`](crate::blocking).
@@ -73,6 +79,8 @@ impl Metrics {
             steals: sum(|machine| machine.counters.steals.load(Ordering::Relaxed)),
             parks: sum(|machine| machine.counters.parks.load(Ordering::Relaxed)),
             reactor_turns: shared.reactor.turns(),
+            foreign_tasks: shared.reactor.foreign_tasks(),
+            foreign_time: shared.reactor.foreign_time(),
             injector_depth: shared.injector.len(),
             retaken_marked: read(&shared.retakes.marked),
             retaken_blocked: read(&shared.retakes.blocked),
