@@ -12,5 +12,5 @@ pub use tidemill_profiling as profiling;
 pub use tidemill_resilience as resilience;
 #[doc(inline)]
 pub use tidemill_scheduler::{
-    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, yield_now,
+    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, watch, yield_now,
 };

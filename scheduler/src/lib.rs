@@ -22,6 +22,8 @@ mod task;
 #[cfg(not(tidemill_loom))]
 mod vitals;
 #[cfg(not(tidemill_loom))]
+pub mod watch;
+#[cfg(not(tidemill_loom))]
 mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.

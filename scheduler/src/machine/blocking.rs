@@ -8,6 +8,7 @@
 use super::local::{Doing, Local};
 use crate::current;
 use crate::roster::Leave;
+use crate::watch::{Span, What};
 
 /// Runs `f`, which may block, in place on this thread.
 ///
@@ -45,6 +46,7 @@ struct Region<'a>(&'a Local);
 
 impl<'a> Region<'a> {
     fn enter(local: &'a Local) -> Self {
+        local.note(What::Begin(Span::Blocking));
         local.machine.step_region();
         Self(local)
     }
@@ -53,8 +55,9 @@ impl<'a> Region<'a> {
 impl Drop for Region<'_> {
     fn drop(&mut self) {
         self.0.machine.step_region();
+        self.0.note(What::End(Span::Blocking));
         if self.0.machine.permit().is_none() {
-            self.0.await_permit();
+            self.0.noted(Span::Wait, || self.0.await_permit());
             // Others may wait behind us: look around right after this poll.
             self.0.countdown.set(1);
         }

@@ -15,6 +15,7 @@ use crate::current;
 use crate::roster::Permit;
 use crate::runtime::{Home, Shared};
 use crate::task::{self, Claims, JoinHandle, Slab, Submit, Task};
+use crate::watch::Own;
 
 /// What this thread does, as far as it matters for a task that becomes ready by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub(crate) struct Local {
     pub(super) countdown: Cell<u32>,
     /// State of the xorshift that picks steal victims.
     pub(super) random: Cell<u32>,
+    pub(crate) watch: Own,
 }
 
 impl Local {
@@ -66,6 +68,7 @@ impl Local {
             stranded_first: Cell::new(false),
             countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
             random: Cell::new(seed),
+            watch: Own::new(),
         }
     }
 
@@ -101,6 +104,7 @@ impl Local {
 
     /// Queues a task that became ready: next in line if nobody is, else behind the others.
     pub(crate) fn ready(&self, task: Task) {
+        self.watch.made_ready(&task, &self.shared().watch);
         match self.doing.get() {
             Doing::Poll => {}
             Doing::Join => return self.again(task),
@@ -116,6 +120,7 @@ impl Local {
 
     /// Queues a task that has just run, or that joins one: behind the others. Nobody is woken for it if it is alone.
     fn again(&self, task: Task) {
+        self.watch.made_ready(&task, &self.shared().watch);
         if self.machine.permit().is_none() {
             return self.shared().inject(task);
         }

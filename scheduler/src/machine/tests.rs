@@ -11,7 +11,9 @@ use crate::runtime::{Options, Shared};
 
 fn shared(procs: usize) -> Arc<Shared> {
     let slice = Duration::from_millis(10);
-    let options = Options { procs, most_procs: procs, max_threads: 8, thread_name: "by-hand".to_owned(), slice };
+    let thread_name = "by-hand".to_owned();
+    let options =
+        Options { procs, most_procs: procs, max_threads: 8, thread_name, slice, flight_recorder: 0, trace: None };
     Shared::new(options).expect("the system gives a reactor")
 }
 

@@ -11,6 +11,7 @@ use crate::limits::{INJECTOR_INTERVAL, THREAD_IDLE};
 use crate::roster::{Leave, MachineId, Permit, Role};
 use crate::runtime::Shared;
 use crate::task::Task;
+use crate::watch::Span;
 
 /// Starts a thread for machine `id`, which begins with `permit`, as a searcher.
 ///
@@ -48,6 +49,7 @@ fn run(machine: Arc<Machine>, shared: Arc<Shared>, permit: Permit) {
     let local = Local::new(machine, shared, belongings);
     local.gain(permit);
     local.searching.set(true);
+    local.begin_watch();
     current::with_machine(&local, || {
         local.work();
         local.leave();
@@ -78,11 +80,18 @@ impl Local {
         self.machine.permit().is_some()
     }
 
-    /// Polls a task once. Two stores beside what the task itself costs.
+    /// Polls a task once. Two stores and two loads beside what the task itself costs.
     fn poll(&self, task: Task) {
         if self.searching.take() && self.shared().roster.found() {
             self.shared().notify();
         }
+        if self.watch.is_on() || task.is_stamped() {
+            return self.poll_watched(task);
+        }
+        self.poll_plainly(task);
+    }
+
+    pub(crate) fn poll_plainly(&self, task: Task) {
         self.machine.step_tick();
         task.run();
         self.machine.step_tick();
@@ -97,6 +106,7 @@ impl Local {
             return false;
         }
         self.countdown.set(INJECTOR_INTERVAL);
+        self.watch.looked_around();
         let roster = &self.shared().roster;
         if roster.is_oversized() {
             self.give_permit_back();
@@ -137,7 +147,7 @@ impl Local {
             return;
         }
         self.doing.set(Doing::Turn);
-        reactor.turn();
+        self.noted(Span::Turn, || reactor.turn());
         self.doing.set(Doing::Poll);
         count(&self.machine.counters.turns);
         self.share();
@@ -168,8 +178,8 @@ impl Local {
         }
         match role {
             None => false,
-            Some(Role::Driver) => self.drive(),
-            Some(Role::Parked) => self.park(),
+            Some(Role::Driver) => self.noted(Span::Drive, || self.drive()),
+            Some(Role::Parked) => self.noted(Span::Park, || self.park()),
         }
     }
 

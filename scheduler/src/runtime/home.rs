@@ -75,6 +75,10 @@ impl Schedule for Home {
             mine
         })
     }
+
+    fn panicked() {
+        current::machine(|local| local.map(|local| local.machine.watch.panicked()));
+    }
 }
 
 /// The slabs for tasks spawned by threads that are no machines. A thread keeps to one, and locks it to spawn.

@@ -16,6 +16,7 @@ use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
 use crate::sync::lock;
 use crate::task::{Slab, Task};
+use crate::watch::{self, What};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
+    pub(crate) watch: watch::Hub,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
     /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
@@ -65,6 +67,7 @@ impl Shared {
             threads: Threads::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
+            watch: watch::Hub::new(options.flight_recorder),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
             holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
             stopping: AtomicBool::new(false),
@@ -126,6 +129,7 @@ impl Shared {
 
     /// Queues a task from outside of the machines.
     pub(crate) fn inject(&self, task: Task) {
+        watch::injected(&task, &self.watch);
         self.injector.push(task);
         self.notify_fenced();
     }
@@ -225,6 +229,7 @@ impl Shared {
             Stuck::Burning => &self.retakes.burning,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        self.watch.note(What::Retake { machine: machine.id, reason: stuck.into() });
         self.holders[permit as usize].store(NONE, Ordering::Relaxed);
         self.stranded.add(machine.id);
         match self.roster.hand_off(permit) {

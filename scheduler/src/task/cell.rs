@@ -55,6 +55,7 @@ struct Raw<F, S>(std::marker::PhantomData<(F, S)>);
 
 impl<F: Future, S: Schedule> Raw<F, S> {
     const VTABLE: &'static Vtable = &Vtable {
+        name: std::any::type_name::<F>,
         run: Self::run,
         dispose: Self::dispose,
         cancel: Self::cancel,
@@ -215,7 +216,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     }
 }
 
-impl<F: Future, S> Cell<F, S> {
+impl<F: Future, S: Schedule> Cell<F, S> {
     /// Polls the future. If it is ready or panics, it is dropped and the output stored.
     ///
     /// # Safety
@@ -235,7 +236,10 @@ impl<F: Future, S> Cell<F, S> {
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
-            Err(panic) => Err(JoinError::panicked(panic)),
+            Err(panic) => {
+                S::panicked();
+                Err(JoinError::panicked(panic))
+            }
         };
         // SAFETY: RUNNING is still ours.
         unsafe { self.store(output) };

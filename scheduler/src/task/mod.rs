@@ -9,6 +9,7 @@
 //! | `join.rs`, `error.rs` | the join handle and its error |
 //! | `slots.rs` | the table of live tasks: a place each (no unsafe but for a visit; model-checked) |
 //! | `slab.rs` | the live tasks of one spawner, and how the end of a runtime reaches them |
+//! | `seen.rs` | what the watchers see of a task |
 //!
 //! An own cell instead of `async-task`, because abort by reference, the place in the slab and the panic payload would
 //! each need a wrapper around the future, and the slab a second allocation and a waker per task.
@@ -17,6 +18,7 @@ mod cell;
 mod error;
 mod header;
 mod join;
+mod seen;
 mod slab;
 mod slots;
 mod state;
@@ -62,6 +64,9 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 
     /// Takes a task that is about to complete out of its slab, by [`Slab::remove`]; passes its answer on.
     fn retire(slab: &Slab<Self>, place: Place) -> bool;
+
+    /// A poll on this thread panicked.
+    fn panicked() {}
 }
 
 /// The two ways into a queue.

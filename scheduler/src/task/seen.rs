@@ -1,0 +1,67 @@
+//! What the watchers see of a task: its number, the type of its future, and when what happened to it last.
+//!
+//! One word of the header, [`Header::seen`], holds the time: bit 31 set, the moment at which the task became ready, if that
+//! was sampled (`watch/sample.rs`), in units of 64 ns, modulo 137 s.
+
+use std::sync::atomic::Ordering;
+
+use super::{Header, Task};
+
+/// The word holds the time of a sampled wake-up.
+const STAMP: u32 = 1 << 31;
+
+/// Nanoseconds of a unit of a stamp, as a power of two.
+const UNIT_BITS: u32 = 6;
+
+/// A moment, as a stamp holds it.
+fn units(nanos: u64) -> u32 {
+    (nanos >> UNIT_BITS) as u32 & (STAMP - 1)
+}
+
+impl Task {
+    fn header(&self) -> &Header {
+        // SAFETY: the queue's reference keeps the header alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Its number: no two tasks that live at the same time have the same.
+    pub(crate) fn id(&self) -> u64 {
+        self.header().id()
+    }
+
+    /// The type of its future.
+    pub(crate) fn name(&self) -> &'static str {
+        self.header().name()
+    }
+
+    /// Does it carry a stamp?
+    pub(crate) fn is_stamped(&self) -> bool {
+        self.header().seen.load(Ordering::Relaxed) & STAMP != 0
+    }
+
+    /// Stamps the task with the time at which it became ready. Relaxed: the stamp travels with the task, through a queue,
+    /// which orders it.
+    pub(crate) fn stamp(&self, now: u64) {
+        self.header().seen.store(STAMP | units(now), Ordering::Relaxed);
+    }
+
+    /// Takes the stamp off, by whoever is to run the task: for how many nanoseconds it has been ready.
+    pub(crate) fn take_stamp(&self, now: u64) -> Option<u64> {
+        let seen = self.header().seen.load(Ordering::Relaxed);
+        (seen & STAMP != 0).then(|| {
+            self.header().seen.store(0, Ordering::Relaxed);
+            u64::from(units(now).wrapping_sub(seen) & (STAMP - 1)) << UNIT_BITS
+        })
+    }
+}
+
+impl Header {
+    pub(crate) fn id(&self) -> u64 {
+        // Its address, less the bits that are the same for all.
+        std::ptr::from_ref(self).addr() as u64 >> 4
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        (self.vtable.name)()
+    }
+}
