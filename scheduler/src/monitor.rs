@@ -115,6 +115,7 @@ impl Monitor {
 
     /// One look at everything; whether there was something to do.
     fn round(&mut self, now: Instant) -> bool {
+        self.shared.watch.tick();
         let drove = self.see_to_the_reactor();
         self.recheck_stranded();
         let woke = self.sweep(now);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tidemill_scheduler::watch::{Event, MachineMetrics, MachineState, RetakeReason, Span, Track, What};
+use tidemill_scheduler::watch::{Event, MachineMetrics, MachineState, RetakeReason, Span, TaskState, Track, What};
 use tidemill_scheduler::{Procs, Runtime, blocking, spawn, yield_now};
 
 fn one_proc() -> Runtime {
@@ -174,6 +174,88 @@ async fn futures_done(tasks: Vec<tidemill_scheduler::JoinHandle<()>>) {
     for task in tasks {
         task.await.unwrap();
     }
+}
+
+#[test]
+fn a_dump_lists_every_task_with_what_it_does() {
+    let rt = one_proc();
+    let line = line!();
+    let sleeps = rt.spawn(std::future::pending::<()>()); // line + 1
+    until("its first poll", || rt.metrics().polls == 1 && rt.metrics().running_tasks == 0);
+    let gate = Gate::default();
+    let inside = gate.clone();
+    let runs = rt.spawn(async move {
+        let queued = spawn(async {}); // line + 6
+        inside.pass();
+        queued.await.unwrap();
+    });
+    gate.await_task();
+    let dump = rt.handle().dump();
+    let mut seen: Vec<_> = dump.tasks().iter().map(|task| (task.site.line() - line, task.state)).collect();
+    seen.sort_by_key(|(line, _)| *line);
+    assert_eq!(seen, [(1, TaskState::Idle), (5, TaskState::Running), (6, TaskState::Queued)], "{dump}");
+    assert!(dump.tasks().iter().all(|task| task.site.file() == file!()), "{dump}");
+    assert!(dump.tasks().is_sorted_by(|a, b| a.age >= b.age), "{dump}");
+    assert!(dump.tasks().iter().any(|task| task.name.ends_with("Pending<()>")), "{dump}");
+    gate.open();
+    rt.block_on(runs).unwrap();
+    sleeps.abort();
+    rt.block_on(sleeps).unwrap_err();
+    assert_eq!(rt.handle().dump().tasks().len(), 0);
+}
+
+#[test]
+fn a_dump_tells_how_old_a_task_is_and_when_it_ran() {
+    let rt = one_proc();
+    let start = Instant::now();
+    let waker = Arc::new(tokio::sync::Notify::new());
+    let wakes = Arc::clone(&waker);
+    let task = rt.spawn(async move {
+        wakes.notified().await;
+        wakes.notified().await;
+    });
+    let times = || {
+        let dump = rt.handle().dump();
+        (dump.tasks()[0].age, dump.tasks()[0].since_poll)
+    };
+    until("an age", || matches!(times(), (age, Some(poll)) if age >= Duration::from_millis(30) && poll <= age));
+    let (age, _) = times();
+    assert!(age <= start.elapsed() + Duration::from_secs(1), "{age:?}");
+    waker.notify_one();
+    until("a poll", || matches!(times(), (age, Some(poll)) if age >= Duration::from_millis(30) && poll < age / 2));
+    waker.notify_one();
+    rt.block_on(task).unwrap();
+}
+
+#[test]
+fn dumps_disturb_no_task() {
+    let rt = Runtime::builder().procs(Procs::Fixed(2)).build().unwrap();
+    let end = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&end);
+    let busy = rt.spawn(async move {
+        let mut all = 0_u64;
+        while !ended.load(Ordering::Relaxed) {
+            let tasks: Vec<_> = (0..50).map(|_| spawn(yield_now())).collect();
+            all += tasks.len() as u64;
+            futures_done(tasks).await;
+        }
+        all
+    });
+    let handle = rt.handle();
+    until("some tasks", || {
+        let dump = handle.dump();
+        assert!(dump.tasks().len() <= 51, "{dump}");
+        rt.metrics().spawned > 20_000
+    });
+    end.store(true, Ordering::Relaxed);
+    let all = rt.block_on(busy).unwrap();
+    let metrics = rt.metrics();
+    assert_eq!((metrics.spawned, metrics.live_tasks), (all + 1, 0), "{metrics:?}");
+    // The end of the runtime and a dump exclude each other: both take tasks out of their places.
+    (0..1000).for_each(|_| drop(rt.spawn(std::future::pending::<()>())));
+    let dumps = std::thread::spawn(move || until("the end", || handle.dump().tasks().is_empty()));
+    drop(rt);
+    dumps.join().unwrap();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Belongings, Machine, Queue};
 use crate::current;
 use crate::roster::Permit;
 use crate::runtime::{Home, Shared};
-use crate::task::{self, Claims, JoinHandle, Slab, Submit, Task};
+use crate::task::{self, Claims, JoinHandle, Origin, Slab, Submit, Task};
 use crate::watch::Own;
 
 /// What this thread does, as far as it matters for a task that becomes ready by it.
@@ -82,7 +82,8 @@ impl Local {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task::spawn(future, &self.machine.tasks, &self.claims, site)
+        let origin = Origin { site, born: self.shared.watch.coarse() };
+        task::spawn(future, &self.machine.tasks, &self.claims, origin)
     }
 
     /// The claims of `slab`, if it is this machine's.
@@ -160,6 +161,7 @@ impl Local {
 
     /// The machine has `permit` from now on.
     pub(super) fn gain(&self, permit: Permit) {
+        self.shared.watch.tick();
         self.shared().hold(permit, &self.machine);
     }
 

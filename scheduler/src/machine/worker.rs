@@ -88,6 +88,7 @@ impl Local {
         if self.watch.is_on() || task.is_stamped() {
             return self.poll_watched(task);
         }
+        task.polled_at(self.shared().watch.coarse());
         self.poll_plainly(task);
     }
 

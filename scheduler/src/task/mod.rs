@@ -26,7 +26,6 @@ mod waker;
 
 use std::future::Future;
 use std::mem;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -34,7 +33,8 @@ pub use error::JoinError;
 pub(crate) use header::Header;
 pub use join::JoinHandle;
 pub(crate) use slab::Slab;
-pub(crate) use slots::{Claimant, Claims, Place};
+pub(crate) use slots::{Claimant, Claims, Origin, Place};
+pub(crate) use state::Phase;
 use state::Shutdown;
 
 /// What a slab knows of its runtime.
@@ -122,7 +122,7 @@ pub(crate) fn spawn<F, S>(
     future: F,
     slab: &Slab<S>,
     claims: &impl Claimant,
-    site: &'static Location<'static>,
+    origin: Origin,
 ) -> (Option<Task>, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
@@ -132,7 +132,7 @@ where
     let task = cell::allocate(future, slab);
     // SAFETY: the join handle's reference of a new task with this output.
     let handle = unsafe { JoinHandle::from_raw(task) };
-    (slab.bind(claims, task, site), handle)
+    (slab.bind(claims, task, origin), handle)
 }
 
 /// Ends a task unless its poller does. `true`: the queue's reference now comes with a count of the runtime.

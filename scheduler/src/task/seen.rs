@@ -1,11 +1,12 @@
 //! What the watchers see of a task: its number, the type of its future, and when what happened to it last.
 //!
-//! One word of the header, [`Header::seen`], holds the time: bit 31 set, the moment at which the task became ready, if that
-//! was sampled (`watch/sample.rs`), in units of 64 ns, modulo 137 s.
+//! One word of the header, `seen`, holds a time. With bit 31 it is the moment at which the task became ready, if that was
+//! sampled (`watch/sample.rs`), in units of 64 ns modulo 137 s. Without, it is the begin of its last poll on the coarse
+//! clock (`watch/mod.rs`), or 0 if there was none.
 
 use std::sync::atomic::Ordering;
 
-use super::{Header, Task};
+use super::{Header, Phase, Task};
 
 /// The word holds the time of a sampled wake-up.
 const STAMP: u32 = 1 << 31;
@@ -45,13 +46,15 @@ impl Task {
         self.header().seen.store(STAMP | units(now), Ordering::Relaxed);
     }
 
-    /// Takes the stamp off, by whoever is to run the task: for how many nanoseconds it has been ready.
-    pub(crate) fn take_stamp(&self, now: u64) -> Option<u64> {
+    /// For how many nanoseconds it has been ready, if it carries a stamp.
+    pub(crate) fn waited(&self, now: u64) -> Option<u64> {
         let seen = self.header().seen.load(Ordering::Relaxed);
-        (seen & STAMP != 0).then(|| {
-            self.header().seen.store(0, Ordering::Relaxed);
-            u64::from(units(now).wrapping_sub(seen) & (STAMP - 1)) << UNIT_BITS
-        })
+        (seen & STAMP != 0).then(|| u64::from(units(now).wrapping_sub(seen) & (STAMP - 1)) << UNIT_BITS)
+    }
+
+    /// It is polled now, on the coarse clock; a stamp goes. Relaxed: as for `stamp`.
+    pub(crate) fn polled_at(&self, coarse: u32) {
+        self.header().seen.store(coarse, Ordering::Relaxed);
     }
 }
 
@@ -59,6 +62,17 @@ impl Header {
     pub(crate) fn id(&self) -> u64 {
         // Its address, less the bits that are the same for all.
         std::ptr::from_ref(self).addr() as u64 >> 4
+    }
+
+    /// What it does.
+    pub(crate) fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    /// The begin of its last poll, on the coarse clock; none if there was none, or a stamp is in its place.
+    pub(crate) fn last_poll(&self) -> Option<u32> {
+        let seen = self.seen.load(Ordering::Relaxed);
+        (seen != 0 && seen & STAMP == 0).then_some(seen)
     }
 
     pub(crate) fn name(&self) -> &'static str {

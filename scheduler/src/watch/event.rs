@@ -63,7 +63,7 @@ pub enum What {
 pub enum Span {
     /// It polls a task.
     Poll {
-        /// The task's number. The number of an ended task is used again.
+        /// The task's number, as in [`TaskInfo`](super::TaskInfo). The number of an ended task is used again.
         task: u64,
         /// The type of the task's future.
         name: &'static str,

@@ -5,6 +5,7 @@
 //! | `sample.rs` | which polls are timed and which wake-ups stamped: one of 244 |
 //! | `histogram.rs` | where those times are counted |
 //! | `machines.rs` | the threads one by one |
+//! | `dump.rs` | the tasks one by one |
 //! | `trace.rs` | `TIDEMILL_SCHEDTRACE`: one line per interval on standard error |
 //! | `event.rs`, `recorder.rs`, `chrome.rs` | the flight recorder, off unless asked for, and its export |
 //! | `console.rs` | spans for tokio-console, with the feature `console` |
@@ -13,6 +14,7 @@
 //! Nothing here locks, wakes or delays a machine.
 
 mod chrome;
+mod dump;
 mod event;
 mod histogram;
 pub(crate) mod machines;
@@ -22,9 +24,10 @@ mod trace;
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+pub use dump::{TaskDump, TaskInfo, TaskState};
 pub use event::{Event, RetakeReason, Span, Track, What};
 pub use histogram::Histogram;
 pub use machines::{MachineMetrics, MachineState};
@@ -62,12 +65,44 @@ pub(crate) struct Hub {
     capacity: usize,
     /// The monitor's part of the flight recorder.
     monitor: Option<Ring>,
+    coarse: AtomicU32,
 }
+
+/// The coarse clock begins again after this many milliseconds, so that bit 31 of it is never set.
+const COARSE_MAX: u32 = (1 << 31) - 1;
 
 impl Hub {
     pub(crate) fn new(capacity: usize) -> Self {
         let monitor = (capacity != 0).then(|| Ring::new(capacity));
-        Self { epoch: Instant::now(), capacity, monitor }
+        Self { epoch: Instant::now(), capacity, monitor, coarse: AtomicU32::new(1) }
+    }
+
+    /// Reads the clock for those who read the coarse one: the monitor each round, and a machine that gets a permit, for the
+    /// monitor may have been asleep until then.
+    pub(crate) fn tick(&self) {
+        let now = self.epoch.elapsed().as_millis() as u32 % COARSE_MAX + 1;
+        // Relaxed: a time is all that it is. Written only if it changed, for every machine reads it.
+        if self.coarse.load(Ordering::Relaxed) != now {
+            self.coarse.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// The coarse clock: milliseconds since the runtime was built, plus one, modulo 24 days; a millisecond or two late,
+    /// and more if the monitor gets no CPU. A plain load, so it may be read for every poll.
+    pub(crate) fn coarse(&self) -> u32 {
+        self.coarse.load(Ordering::Relaxed)
+    }
+
+    /// The time from `then` to `now`, both on the coarse clock; zero if `then` is later.
+    fn between(then: u32, now: u32) -> Duration {
+        let passed = (now + COARSE_MAX - then) % COARSE_MAX;
+        Duration::from_millis(if passed > COARSE_MAX / 2 { 0 } else { passed.into() })
+    }
+
+    /// The coarse clock, just read.
+    fn now_coarse(&self) -> u32 {
+        self.tick();
+        self.coarse()
     }
 
     /// Nanoseconds since the runtime was built.

@@ -119,9 +119,10 @@ impl Local {
         let (hub, shown) = (&self.shared().watch, &self.machine.watch);
         let timed = self.watch.step();
         let begin = hub.now();
-        if let Some(waited) = task.take_stamp(begin) {
+        if let Some(waited) = task.waited(begin) {
             shown.latencies.record(waited);
         }
+        task.polled_at(hub.coarse());
         let span = Span::Poll { task: task.id(), name: task.name() };
         self.note(What::Begin(span));
         self.poll_plainly(task);
