@@ -18,6 +18,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "layers", what: "no crate knows what it must never know", part_of_test: true, run: layers::run },
     Step { name: "clippy", what: "no warning in any target", part_of_test: true, run: clippy },
     Step { name: "unit", what: "unit and integration tests", part_of_test: true, run: unit },
+    Step { name: "features", what: "what only optional features build", part_of_test: true, run: features },
     Step { name: "doctest", what: "examples in the documentation", part_of_test: true, run: doctest },
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
@@ -77,6 +78,13 @@ fn unit(at: &Workspace) -> Result<(), String> {
     } else {
         cargo(at, "test --workspace --lib --bins --tests").run()
     }
+}
+
+/// The others are on by default, or are other members' own.
+fn features(at: &Workspace) -> Result<(), String> {
+    let console = "--package tidemill-scheduler --features console";
+    cargo(at, &format!("clippy {console} --all-targets -- -D warnings")).run()?;
+    cargo(at, &format!("test {console} --lib --test console --test watch")).run()
 }
 
 fn doctest(at: &Workspace) -> Result<(), String> {

@@ -37,6 +37,8 @@ pub(crate) use slots::{Claimant, Claims, Origin, Place};
 pub(crate) use state::Phase;
 use state::Shutdown;
 
+use crate::watch;
+
 /// What a slab knows of its runtime.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// Where a task goes from this thread. It outlives the task, which may run and be freed elsewhere the moment it is
@@ -129,7 +131,7 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let task = cell::allocate(future, slab);
+    let task = cell::allocate(watch::instrument(future, origin.site), slab);
     // SAFETY: the join handle's reference of a new task with this output.
     let handle = unsafe { JoinHandle::from_raw(task) };
     (slab.bind(claims, task, origin), handle)

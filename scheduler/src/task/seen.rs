@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Header, Phase, Task};
+use crate::watch;
 
 /// The word holds the time of a sampled wake-up.
 const STAMP: u32 = 1 << 31;
@@ -76,6 +77,6 @@ impl Header {
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        (self.vtable.name)()
+        watch::name((self.vtable.name)())
     }
 }

@@ -14,6 +14,7 @@
 //! Nothing here locks, wakes or delays a machine.
 
 mod chrome;
+mod console;
 mod dump;
 mod event;
 mod histogram;
@@ -27,6 +28,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub(crate) use console::{instrument, name};
 pub use dump::{TaskDump, TaskInfo, TaskState};
 pub use event::{Event, RetakeReason, Span, Track, What};
 pub use histogram::Histogram;
