@@ -48,10 +48,10 @@ impl Gate {
 }
 
 #[test]
-fn one_poll_of_244_is_timed() {
+fn one_poll_of_976_is_timed() {
     let rt = one_proc();
     let yields = rt.spawn(async {
-        for _ in 0..20 * 244 {
+        for _ in 0..20 * 976 {
             yield_now().await;
         }
     });
@@ -66,7 +66,7 @@ fn poll_times_are_those_of_the_polls() {
     const POLL: Duration = Duration::from_micros(50);
     let rt = one_proc();
     let slow = rt.spawn(async {
-        for _ in 0..10 * 244 {
+        for _ in 0..2 * 976 {
             spin(POLL);
             yield_now().await;
         }
@@ -81,7 +81,7 @@ fn a_wake_up_waits_for_the_polls_before_it() {
     const POLL: Duration = Duration::from_micros(100);
     let rt = one_proc();
     let turns = |time: Duration| async move {
-        for _ in 0..5 * 244 {
+        for _ in 0..2 * 976 {
             spin(time);
             yield_now().await;
         }

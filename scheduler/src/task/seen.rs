@@ -21,7 +21,7 @@ fn units(nanos: u64) -> u32 {
 }
 
 impl Task {
-    fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         // SAFETY: the queue's reference keeps the header alive.
         unsafe { self.0.as_ref() }
     }
@@ -41,12 +41,6 @@ impl Task {
         self.header().seen.load(Ordering::Relaxed) & STAMP != 0
     }
 
-    /// Stamps the task with the time at which it became ready. Relaxed: the stamp travels with the task, through a queue,
-    /// which orders it.
-    pub(crate) fn stamp(&self, now: u64) {
-        self.header().seen.store(STAMP | units(now), Ordering::Relaxed);
-    }
-
     /// For how many nanoseconds it has been ready, if it carries a stamp.
     pub(crate) fn waited(&self, now: u64) -> Option<u64> {
         let seen = self.header().seen.load(Ordering::Relaxed);
@@ -60,6 +54,12 @@ impl Task {
 }
 
 impl Header {
+    /// Stamps the task with the time at which it became ready. Relaxed: the stamp travels with the task, through a queue,
+    /// which orders it.
+    pub(crate) fn stamp(&self, now: u64) {
+        self.seen.store(STAMP | units(now), Ordering::Relaxed);
+    }
+
     pub(crate) fn id(&self) -> u64 {
         // Its address, less the bits that are the same for all.
         std::ptr::from_ref(self).addr() as u64 >> 4

@@ -1,10 +1,9 @@
 //! Sampling: which poll is timed, which wake-up stamped.
 //!
-//! A machine looks around every 61st pick (`machine/worker.rs`). Every fourth time it also arms two samples: a poll
+//! A machine looks around every 61st pick (`machine/worker.rs`). Every 16th time it also arms two samples: a poll
 //! that follows is timed, and the next task that it makes ready gets a stamp, the time, into its header; whoever runs
-//! the task takes the stamp out and counts the time between. So a timed poll costs two clock reads and a stamp two, per
-//! 244 polls: less than half a nanosecond per poll. The other polls look at one flag of their own and at one word of
-//! the header, whose cache line they need anyhow.
+//! the task counts the time between. The other polls look at one flag of their own and at one word of the header, whose
+//! cache line they need anyhow; the other wake-ups at one flag.
 //!
 //! The poll right after a look around is not the one that is timed: it is a task of the injector's, if there is one, and
 //! these would be all that is ever seen.
@@ -14,10 +13,11 @@
 
 use std::cell::Cell;
 
+use super::recorder::Ring;
 use super::{Hub, Span, What};
 use crate::limits::SAMPLE_INTERVAL;
 use crate::machine::Local;
-use crate::task::Task;
+use crate::task::{Header, Task};
 
 /// A machine's private side of watching.
 #[derive(Debug)]
@@ -79,12 +79,18 @@ impl Own {
         timing == Timing::Now
     }
 
-    /// Stamps the first task made ready after a look around.
+    /// Stamps the first task made ready after the samples were armed.
+    #[inline]
     pub(crate) fn made_ready(&self, task: &Task, hub: &Hub) {
         if self.stamps.get() {
-            self.stamps.set(false);
-            task.stamp(hub.now());
+            self.stamp(task.header(), hub);
         }
+    }
+
+    #[cold]
+    fn stamp(&self, task: &Header, hub: &Hub) {
+        self.stamps.set(false);
+        task.stamp(hub.now());
     }
 }
 
@@ -98,7 +104,7 @@ pub(crate) fn injected(task: &Task, hub: &Hub) {
         after == 0
     });
     if due == Ok(true) && !task.is_stamped() {
-        task.stamp(hub.now());
+        task.header().stamp(hub.now());
     }
 }
 
@@ -107,43 +113,58 @@ impl Local {
     pub(crate) fn begin_watch(&self) {
         let capacity = self.shared().watch.capacity;
         if capacity != 0 {
-            self.machine.watch.ring.get_or_init(|| super::Ring::new(capacity));
+            self.machine.watch.ring.get_or_init(|| Ring::new(capacity));
             self.watch.recording.set(true);
             self.watch.on.set(true);
         }
     }
 
-    /// A poll that is timed, recorded, or of a task that carries a stamp.
+    /// A poll that is timed, recorded, or of a task that carries a stamp; or the one before a timed one.
     #[cold]
     pub(crate) fn poll_watched(&self, task: Task) {
-        let (hub, shown) = (&self.shared().watch, &self.machine.watch);
         let timed = self.watch.step();
+        let ring = self.ring();
+        if timed || ring.is_some() || task.is_stamped() {
+            return self.poll_by_the_clock(task, timed, ring);
+        }
+        task.polled_at(self.shared().watch.coarse());
+        self.poll_plainly(task);
+    }
+
+    fn poll_by_the_clock(&self, task: Task, timed: bool, ring: Option<&Ring>) {
+        let (hub, shown) = (&self.shared().watch, &self.machine.watch);
         let begin = hub.now();
         if let Some(waited) = task.waited(begin) {
             shown.latencies.record(waited);
         }
         task.polled_at(hub.coarse());
-        let span = Span::Poll { task: task.id(), name: task.name() };
-        self.note(What::Begin(span));
-        self.poll_plainly(task);
-        if timed {
-            shown.poll_times.record(hub.now().saturating_sub(begin));
+        let span = ring.map(|ring| (ring, Span::Poll { task: task.id(), name: task.name() }));
+        if let Some((ring, span)) = span {
+            ring.write(begin, What::Begin(span));
         }
-        self.note(What::End(span));
+        self.poll_plainly(task);
+        if !timed && span.is_none() {
+            return;
+        }
+        let end = hub.now();
+        if timed {
+            shown.poll_times.record(end.saturating_sub(begin));
+        }
+        if let Some((ring, span)) = span {
+            ring.write(end, What::End(span));
+        }
     }
 
     /// Records an event, if the flight recorder is on.
     pub(crate) fn note(&self, what: What) {
-        if self.watch.recording.get() {
-            self.record(what);
+        if let Some(ring) = self.ring() {
+            ring.write(self.shared().watch.now(), what);
         }
     }
 
-    #[cold]
-    fn record(&self, what: What) {
-        if let Some(ring) = self.machine.watch.ring.get() {
-            ring.write(self.shared().watch.now(), what);
-        }
+    /// This machine's part of the flight recorder, if it is on.
+    fn ring(&self) -> Option<&Ring> {
+        if self.watch.recording.get() { self.machine.watch.ring.get() } else { None }
     }
 
     /// Does `f`, and records when it began and ended.
