@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tidemill_scheduler::{Procs, Runtime};
 
@@ -28,10 +29,11 @@ fn child(interval: &str) -> Reaped {
     Reaped(command.spawn().unwrap())
 }
 
-/// An idle runtime, for ever; or the reason why there is none.
+/// An idle runtime, for long; or the reason why there is none.
 fn play_child() {
     match Runtime::builder().procs(Procs::Fixed(2)).build() {
-        Ok(rt) => rt.block_on(std::future::pending()),
+        // The parent kills it much earlier.
+        Ok(_idle) => std::thread::park_timeout(Duration::from_secs(60)),
         Err(fault) => eprintln!("{fault}"),
     }
 }
@@ -45,6 +47,7 @@ fn an_idle_runtime_prints_a_line_per_interval() {
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     // The monitor naps for some 80 ms before it sleeps for good; the later lines are printed out of that sleep.
     let lines: Vec<String> = lines.filter(|line| line.starts_with("SCHED ")).take(60).collect();
+    assert_eq!(lines.len(), 60, "{lines:?}");
     let millis: Vec<u64> = lines.iter().map(|line| line[6..].split_once("ms: ").unwrap().0.parse().unwrap()).collect();
     assert!(millis.windows(2).all(|pair| pair[1] >= pair[0] + 4), "{millis:?}");
     let last = lines.last().unwrap();

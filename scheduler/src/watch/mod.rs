@@ -59,8 +59,10 @@ impl Shown {
     }
 }
 
-/// What a runtime has for all of them.
+/// What a runtime has for all of them. On cache lines of its own: every poll reads the coarse clock, and what lies beside it
+/// in the runtime is written all the time.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Hub {
     epoch: Instant,
     /// Events to keep of each thread; 0: the recorder is off.
