@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `sample.rs` | which polls are timed and which wake-ups stamped: one of 976 |
+//! | `sample.rs` | which polls are timed and which wake-ups stamped: one of 1037 |
 //! | `histogram.rs` | where those times are counted |
 //! | `machines.rs` | the threads one by one |
 //! | `dump.rs` | the tasks one by one |
@@ -141,13 +141,13 @@ impl Shared {
 }
 
 impl Handle {
-    /// How long polls took, sampled: one poll of about 976 is timed on each thread, whether or not anybody asks. A poll
+    /// How long polls took, sampled: one poll of about 1037 is timed on each thread, whether or not anybody asks. A poll
     /// that blocks counts for as long as it did.
     pub fn poll_times(&self) -> Histogram {
         self.shared().histogram(|shown| &shown.poll_times)
     }
 
-    /// How long tasks were ready before they ran, sampled: one wake-up (or spawn) of about 976 on each thread.
+    /// How long tasks were ready before they ran, sampled: one wake-up (or spawn) of about 1037 on each thread.
     pub fn latencies(&self) -> Histogram {
         self.shared().histogram(|shown| &shown.latencies)
     }

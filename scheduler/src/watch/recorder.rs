@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_reader_never_sees_parts_of_two_events() {
-        let events = if cfg!(miri) { 200 } else { 200_000 };
-        let ring = Ring::new(2);
+        let events = if cfg!(miri) { 200 } else { 1_000_000 };
+        let ring = Ring::new(1);
         thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..events {

@@ -1,6 +1,6 @@
 //! Sampling: which poll is timed, which wake-up stamped.
 //!
-//! A machine looks around every 61st pick (`machine/worker.rs`). Every 16th time it also arms two samples: a poll
+//! A machine looks around every 61st pick (`machine/worker.rs`). Every 17th time it also arms two samples: a poll
 //! that follows is timed, and the next task that it makes ready gets a stamp, the time, into its header; whoever runs
 //! the task counts the time between. The other polls look at one flag of their own and at one word of the header, whose
 //! cache line they need anyhow; the other wake-ups at one flag.
