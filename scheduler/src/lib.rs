@@ -39,6 +39,12 @@ mod task {
     mod state;
 }
 
+/// As above.
+#[cfg(tidemill_loom)]
+mod watch {
+    mod slot;
+}
+
 #[cfg(not(tidemill_loom))]
 pub use machine::blocking;
 #[cfg(not(tidemill_loom))]

@@ -292,15 +292,16 @@ fn the_flight_recorder_shows_what_happened() {
         other.await.unwrap();
     });
     gate.await_task();
-    until("the retake", || rt.metrics().retaken_marked == 1);
+    until("the other's turn", || rt.metrics().retaken_marked == 1 && rt.metrics().live_tasks == 1);
     gate.open();
     rt.block_on(task).unwrap();
-    until("the end of the poll", || rt.metrics().running_tasks == 0);
+    let drives = |event: &Event| event.what == What::Begin(Span::Drive);
+    until("the rest", || rt.handle().flight_record().events().iter().any(drives));
 
     let record = rt.handle().flight_record();
     let events = record.events();
     assert!(events.is_sorted_by_key(|event| event.at), "{events:?}");
-    let at = |what: &dyn Fn(&Event) -> bool| events.iter().position(what).unwrap_or_else(|| panic!("{events:?}"));
+    let at = |what: &dyn Fn(&Event) -> bool| events.iter().position(what).expect("it happened");
     let begin = at(&|event| is_poll(event.what));
     let region = at(&|event| event.what == What::Begin(Span::Blocking));
     let Track::Machine(machine) = events[region].track else { panic!("{events:?}") };
@@ -308,7 +309,6 @@ fn the_flight_recorder_shows_what_happened() {
     let end = at(&|event| event.what == What::End(Span::Blocking));
     assert!(begin < region && region < retake && retake < end, "{events:?}");
     assert_eq!(events[retake].track, Track::Monitor);
-    at(&|event| event.what == What::Begin(Span::Drive));
     at(&|event| event.track != events[region].track && is_poll(event.what));
 
     let mut trace = Vec::new();

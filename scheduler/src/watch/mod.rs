@@ -7,7 +7,7 @@
 //! | `machines.rs` | the threads one by one |
 //! | `dump.rs` | the tasks one by one |
 //! | `trace.rs` | `TIDEMILL_SCHEDTRACE`: one line per interval on standard error |
-//! | `event.rs`, `recorder.rs`, `chrome.rs` | the flight recorder, off unless asked for, and its export |
+//! | `event.rs`, `slot.rs`, `recorder.rs`, `chrome.rs` | the flight recorder, off unless asked for, and its export |
 //! | `console.rs` | spans for tokio-console, with the feature `console` |
 //!
 //! Everything that a machine writes for others, it writes with plain stores to memory of its own; readers add up.
@@ -21,6 +21,7 @@ mod histogram;
 pub(crate) mod machines;
 mod recorder;
 mod sample;
+mod slot;
 mod trace;
 
 use std::io::{self, Write};

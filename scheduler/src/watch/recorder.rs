@@ -1,25 +1,14 @@
 //! The flight recorder: the last events of each thread, in a ring that it overwrites.
 //!
-//! A ring has one writer, its thread, and any number of readers that disturb nobody. Each slot carries the number of its
-//! event, which is 0 while it is being written; a reader takes the number, the contents, and the number again, and
-//! leaves the slot out if they differ (a *seqlock*). All contents are atomics, so a torn read is a wrong value that is
-//! thrown away, and not a data race.
-//!
-//! ```text
-//! write event n:  1. number = 0            read event n:  1. number == n + 1?      (acquire)
-//!                 2. release fence                        2. load the contents
-//!                 3. store the contents                   3. acquire fence
-//!                 4. number = n + 1  (release)            4. number == n + 1 still?
-//! ```
-//!
-//! If a reader's step 2 sees a store of a later write's step 3, then the fences make its step 4 see that write's step 1
-//! or later, which differs.
+//! A ring has one writer, its thread, and any number of readers that disturb nobody: a reader that meets the writer in a
+//! slot (`slot.rs`) leaves that event out.
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use std::{slice, str};
 
 use super::event::{Event, Track, What};
+use super::slot::{Contents, Slot};
 
 /// The last events of one thread.
 #[derive(Debug)]
@@ -29,52 +18,6 @@ pub(crate) struct Ring {
     written: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Slot {
-    /// The number of the event plus one; 0: nothing to be read.
-    number: AtomicU64,
-    at: AtomicU64,
-    code: AtomicU64,
-    argument: AtomicU64,
-    name: AtomicPtr<u8>,
-    length: AtomicUsize,
-}
-
-impl Slot {
-    fn new() -> Self {
-        Self {
-            number: AtomicU64::new(0),
-            at: AtomicU64::new(0),
-            code: AtomicU64::new(0),
-            argument: AtomicU64::new(0),
-            name: AtomicPtr::new(ptr::null_mut()),
-            length: AtomicUsize::new(0),
-        }
-    }
-
-    /// Event `number - 1`, unless it is not there or is just being overwritten.
-    fn read(&self, number: u64) -> Option<(u64, What)> {
-        // Acquire: pairs with the last store of `write`, so that this event's contents are seen, or later ones.
-        if self.number.load(Ordering::Acquire) != number {
-            return None;
-        }
-        let (at, code) = (self.at.load(Ordering::Relaxed), self.code.load(Ordering::Relaxed));
-        let argument = self.argument.load(Ordering::Relaxed);
-        let (name, length) = (self.name.load(Ordering::Relaxed), self.length.load(Ordering::Relaxed));
-        // Pairs with the fence of `write`; see the head of the file.
-        fence(Ordering::Acquire);
-        if self.number.load(Ordering::Relaxed) != number || name.is_null() {
-            return None;
-        }
-        // SAFETY: the number did not change, so pointer and length were stored by one `write`, which had them from a
-        // `&'static str`.
-        let name = unsafe { std::slice::from_raw_parts(name.cast_const(), length) };
-        // SAFETY: as above, it is a `str`.
-        let name = unsafe { std::str::from_utf8_unchecked(name) };
-        Some((at, What::decode(code, argument, name)?))
-    }
-}
-
 impl Ring {
     /// For the last `capacity` events, rounded up to a power of two.
     pub(crate) fn new(capacity: usize) -> Self {
@@ -82,34 +25,43 @@ impl Ring {
         Self { slots, written: AtomicU64::new(0) }
     }
 
-    fn slot(&self, event: u64) -> &Slot {
-        &self.slots[event as usize & (self.slots.len() - 1)]
+    /// The place of event `number`.
+    fn slot(&self, number: u64) -> &Slot {
+        &self.slots[number as usize & (self.slots.len() - 1)]
     }
 
     /// Adds an event, by the ring's thread only.
     pub(crate) fn write(&self, at: u64, what: What) {
-        let event = self.written.load(Ordering::Relaxed);
-        let slot = self.slot(event);
+        let number = self.written.load(Ordering::Relaxed) + 1;
         let (code, argument, name) = what.encode();
-        slot.number.store(0, Ordering::Relaxed);
-        // Release: pairs with the fence of `read`; see the head of the file.
-        fence(Ordering::Release);
-        slot.at.store(at, Ordering::Relaxed);
-        slot.code.store(code, Ordering::Relaxed);
-        slot.argument.store(argument, Ordering::Relaxed);
-        slot.name.store(name.as_ptr().cast_mut(), Ordering::Relaxed);
-        slot.length.store(name.len(), Ordering::Relaxed);
-        // Release, both: pair with the Acquire loads of `read` and `events`.
-        slot.number.store(event + 1, Ordering::Release);
-        self.written.store(event + 1, Ordering::Release);
+        self.slot(number).write(number, ([at, code, argument, name.len() as u64], name.as_ptr()));
+        // Release: pairs with the load of `events`.
+        self.written.store(number, Ordering::Release);
     }
 
     /// What is in it now, oldest first.
     pub(crate) fn events(&self, track: Track) -> impl Iterator<Item = Event> {
-        let end = self.written.load(Ordering::Acquire);
-        let kept = (end.saturating_sub(self.slots.len() as u64)..end).filter_map(|n| self.slot(n).read(n + 1));
-        kept.map(move |(at, what)| Event { at: Duration::from_nanos(at), track, what })
+        let last = self.written.load(Ordering::Acquire);
+        let kept = last.saturating_sub(self.slots.len() as u64) + 1..=last;
+        kept.filter_map(move |number| {
+            let contents = self.slot(number).read(number)?;
+            // SAFETY: it was read from a slot, and `write` above is all that writes to one.
+            let (at, what) = unsafe { decode(contents) }?;
+            Some(Event { at: Duration::from_nanos(at), track, what })
+        })
     }
+}
+
+/// The reverse of [`What::encode`], with the time.
+///
+/// # Safety
+/// `Ring::write` wrote the contents, all in one call.
+unsafe fn decode(([at, code, argument, length], name): Contents) -> Option<(u64, What)> {
+    // SAFETY: pointer and length are those of a `&'static str`.
+    let name = unsafe { slice::from_raw_parts(name, length as usize) };
+    // SAFETY: as above.
+    let name = unsafe { str::from_utf8_unchecked(name) };
+    Some((at, What::decode(code, argument, name)?))
 }
 
 #[cfg(test)]
