@@ -59,6 +59,11 @@ impl Own {
         self.on.get()
     }
 
+    /// Is the flight recorder on?
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording.get()
+    }
+
     /// At each look around: arms the samples every few times.
     pub(crate) fn looked_around(&self) {
         let left = self.looks.get() - 1;
@@ -156,7 +161,15 @@ impl Local {
     }
 
     /// Records an event, if the flight recorder is on.
+    #[inline]
     pub(crate) fn note(&self, what: What) {
+        if self.watch.recording.get() {
+            self.record(what);
+        }
+    }
+
+    #[cold]
+    fn record(&self, what: What) {
         if let Some(ring) = self.ring() {
             ring.write(self.shared().watch.now(), what);
         }
