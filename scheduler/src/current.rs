@@ -1,4 +1,7 @@
-//! What the calling thread is: a machine of a runtime, a thread inside a runtime's `block_on`, or neither.
+//! What the calling thread is: a machine of a runtime, a thread inside a runtime's `block_on`, both, or neither.
+//!
+//! A task may call `block_on` of another runtime. The thread is still a machine of the first, whose others go on while
+//! it blocks; but *its* runtime, to which a plain `spawn` goes, is then the other one: the thread is away from home.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -9,6 +12,7 @@ use crate::runtime::Handle;
 
 thread_local! {
     static MACHINE: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    static AWAY: Cell<bool> = const { Cell::new(false) };
     static HANDLE: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
@@ -32,23 +36,33 @@ pub(crate) fn machine<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
     f(unsafe { local.as_ref() })
 }
 
+/// As `machine`, but only if its runtime is the one of this thread.
+pub(crate) fn home<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
+    if AWAY.try_with(Cell::get).unwrap_or(false) { f(None) } else { machine(f) }
+}
+
 /// The runtime of this thread.
 pub(crate) fn handle() -> Option<Handle> {
-    machine(|local| local.map(|local| Handle::new(Arc::clone(local.shared()))))
+    home(|local| local.map(|local| Handle::new(Arc::clone(local.shared()))))
         .or_else(|| HANDLE.try_with(|handle| handle.borrow().clone()).ok().flatten())
 }
 
 /// Makes `handle` the runtime of this thread for as long as the guard lives.
 pub(crate) fn enter(handle: Handle) -> Entered {
-    Entered(HANDLE.replace(Some(handle)))
+    let away = machine(|local| local.is_some_and(|local| !Arc::ptr_eq(local.shared(), handle.shared())));
+    Entered { handle: HANDLE.replace(Some(handle)), away: AWAY.replace(away) }
 }
 
 /// Puts the runtime before back.
 #[derive(Debug)]
-pub(crate) struct Entered(Option<Handle>);
+pub(crate) struct Entered {
+    handle: Option<Handle>,
+    away: bool,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let _ = HANDLE.try_with(|handle| handle.replace(self.0.take()));
+        let _ = HANDLE.try_with(|handle| handle.replace(self.handle.take()));
+        AWAY.set(self.away);
     }
 }

@@ -28,8 +28,11 @@ pub(crate) const INJECTOR_BATCH: usize = 32;
 /// Threads a runtime may have, reactor drivers and blocked ones included. tokio's blocking pool has the same bound.
 pub(crate) const MAX_THREADS: usize = 512;
 
+/// What `max_threads` may be: the table of machines has an entry for each, and Linux has at most four million threads.
+pub(crate) const MOST_THREADS: usize = 1_000_000;
+
 /// A machine without work for this long ends. tokio's blocking threads use the same figure.
-pub(crate) const THREAD_IDLE: Duration = Duration::from_secs(10);
+pub(crate) const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The monitor's shortest nap: Go's 20 us.
 pub(crate) const MONITOR_NAP_MIN: Duration = Duration::from_micros(20);

@@ -8,8 +8,8 @@
 //!
 //! A machine is stuck if two rounds see it in the same poll and
 //! - it is in a region marked by [`blocking`](crate::blocking): at once;
-//! - its thread has used no CPU for a millisecond, and sleeps: it is *blocked* in the kernel;
-//! - the poll has used the CPU for a slice (10 ms): it is *burning*. It keeps its permit while other machines turn over;
+//! - its thread has used no CPU for `blocked_after` (1 ms), and sleeps: it is *blocked* in the kernel;
+//! - the poll has used the CPU for a `slice` (10 ms): it is *burning*. It keeps its permit while other machines turn over;
 //!   only its queue is made theirs, a little each round.
 //!
 //! A thread that has had neither sleep nor CPU is none of these: the computer is crowded, and one more thread would
@@ -24,13 +24,14 @@ use std::time::{Duration, Instant};
 
 use tidemill_cgroup::Watcher;
 
+use crate::current;
 use crate::limits::{
-    BLOCKED_AFTER, DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH,
-    RESIZE_INTERVAL, STARVED_AFTER,
+    DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH, RESIZE_INTERVAL,
+    STARVED_AFTER,
 };
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
-use crate::runtime::{Options, Shared, procs};
+use crate::runtime::{Handle, Options, Shared, procs};
 use crate::vitals::nap_precisely;
 use crate::watch::{Trace, What};
 
@@ -105,6 +106,8 @@ impl Monitor {
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
         let _reactor = shared.reactor.enter();
+        // It takes turns in the reactor, where tasks of tokio's may spawn.
+        let _handle = current::enter(Handle::new(Arc::clone(&shared)));
         nap_precisely();
         while !shared.is_stopping() {
             let found = self.round(Instant::now());
@@ -241,7 +244,7 @@ impl Monitor {
         let activity = machine.activity();
         let seen = &mut self.sightings[permit];
         if let Some(seen) = seen.as_mut().filter(|seen| seen.machine == machine.id && seen.activity == activity) {
-            let stuck = seen.verdict(machine, now, self.shared.options.slice);
+            let stuck = seen.verdict(machine, now, &self.shared.options);
             return stuck.map_or(Look::Stays, Look::Stuck);
         }
         // With long naps the clock is read at the first sighting, so that the second can judge by it.
@@ -286,7 +289,7 @@ enum Look {
 }
 
 impl Sighting {
-    fn verdict(&mut self, machine: &Machine, now: Instant, slice: Duration) -> Option<Stuck> {
+    fn verdict(&mut self, machine: &Machine, now: Instant, options: &Options) -> Option<Stuck> {
         if self.activity.in_region() {
             return Some(Stuck::Marked);
         }
@@ -294,9 +297,9 @@ impl Sighting {
         let (at, before) = *self.cpu.get_or_insert((now, used?));
         let (wall, cpu) = (now - at, used?.saturating_sub(before));
         // A quarter, not nothing: the poll may have slept in the middle of its first look.
-        if wall >= BLOCKED_AFTER && cpu < wall / 4 && machine.sleeps() {
+        if wall >= options.blocked_after && cpu < wall / 4 && machine.sleeps() {
             return Some(Stuck::Blocked);
         }
-        (cpu >= slice).then_some(Stuck::Burning)
+        (cpu >= options.slice).then_some(Stuck::Burning)
     }
 }

@@ -11,20 +11,28 @@
 //! tokio's own hand-over between several `block_on`s is not relied on: the roster names one driver, and `busy` keeps
 //! brief turns out while it drives.
 
-use std::future::poll_fn;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::sync::Mutex;
+use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Instant;
 
 use crate::limits::TURN_GAP;
 use crate::sync::lock;
 
+type Tokio = tokio::runtime::Runtime;
+
 #[derive(Debug)]
 pub(crate) struct Reactor {
-    /// None only while it is dropped.
-    tokio: Option<tokio::runtime::Runtime>,
+    /// Until the end. Whoever is inside has another counted reference; the last one shuts it down.
+    tokio: Mutex<Option<Arc<Tokio>>>,
+    inside: Weak<Tokio>,
+    /// For registering I/O and timers.
+    handle: tokio::runtime::Handle,
     /// Somebody is inside. A hint that keeps the others out; tokio's own lock makes it safe.
     busy: AtomicBool,
     /// The driver is to come out.
@@ -41,8 +49,12 @@ impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         // Tasks that libraries give to `tokio::spawn` run inside our turns; a small interval keeps a turn short.
         let tokio = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(16).build()?;
+        let handle = tokio.handle().clone();
+        let tokio = Arc::new(tokio);
         Ok(Self {
-            tokio: Some(tokio),
+            inside: Arc::downgrade(&tokio),
+            tokio: Mutex::new(Some(tokio)),
+            handle,
             busy: AtomicBool::new(false),
             leave: AtomicBool::new(false),
             waker: Mutex::new(None),
@@ -52,19 +64,15 @@ impl Reactor {
         })
     }
 
-    fn tokio(&self) -> &tokio::runtime::Runtime {
-        self.tokio.as_ref().expect("the reactor is taken out by its destructor alone")
-    }
-
     /// Lets this thread register I/O and timers.
     pub(crate) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
-        self.tokio().enter()
+        self.handle.enter()
     }
 
     /// Blocks until [`end_drive`](Self::end_drive); the roster sees to it that one machine does.
     pub(crate) fn drive(&self) {
         self.busy.store(true, Ordering::Relaxed);
-        self.tokio().block_on(poll_fn(|context| self.poll_leave(context)));
+        self.go_inside(poll_fn(|context| self.poll_leave(context)));
         self.came_out();
     }
 
@@ -74,7 +82,7 @@ impl Reactor {
             return;
         }
         let mut polled = false;
-        self.tokio().block_on(poll_fn(|context| {
+        self.go_inside(poll_fn(|context| {
             if std::mem::replace(&mut polled, true) {
                 return Poll::Ready(());
             }
@@ -82,6 +90,24 @@ impl Reactor {
             Poll::Pending
         }));
         self.came_out();
+    }
+
+    /// Polls I/O, timers and tasks of tokio's until `end` is ready. Nothing after `close`.
+    fn go_inside(&self, end: impl Future<Output = ()>) {
+        if let Some(tokio) = self.inside.upgrade() {
+            let inside = Inside::enter();
+            tokio.block_on(end);
+            drop(inside);
+            shut_down(tokio);
+        }
+    }
+
+    /// Ends tokio: drops the tasks that libraries gave to it, and wakes whoever waits for I/O or a timer in vain.
+    pub(crate) fn close(&self) {
+        let tokio = lock(&self.tokio).take();
+        if let Some(tokio) = tokio {
+            shut_down(tokio);
+        }
     }
 
     /// Is a brief turn worth its cost? Reads the clock unless somebody is inside.
@@ -137,11 +163,46 @@ impl Reactor {
     }
 }
 
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Is this thread inside of a reactor? Then it runs a waker, or a task of tokio's.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// This thread is inside.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        INSIDE.set(true);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    /// Panics of tokio's tasks stop in there; what gets here is a foreign waker's. tokio has lost its driver then, and
+    /// nothing in this process would ever be woken by a socket or a timer again.
+    fn drop(&mut self) {
+        INSIDE.set(false);
+        if thread::panicking() {
+            eprintln!("tidemill: a waker panicked inside the reactor, which does not survive it; the process ends");
+            process::abort();
+        }
+    }
+}
+
 impl Drop for Reactor {
     fn drop(&mut self) {
-        // In the background: the last owner may be a task on any thread, where waiting is not allowed.
-        if let Some(tokio) = self.tokio.take() {
-            tokio.shutdown_background();
-        }
+        self.close();
+    }
+}
+
+/// By the last that has it, in the background: that may be a task on any thread, where waiting is not allowed.
+fn shut_down(tokio: Arc<Tokio>) {
+    if let Some(tokio) = Arc::into_inner(tokio) {
+        tokio.shutdown_background();
     }
 }

@@ -1,5 +1,6 @@
 //! Machines without threads of their own: single steps of a machine's life.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,10 +11,17 @@ use crate::roster::{Leave, MachineId, Permit, Wakeup};
 use crate::runtime::{Options, Shared};
 
 fn shared(procs: usize) -> Arc<Shared> {
-    let slice = Duration::from_millis(10);
-    let thread_name = "by-hand".to_owned();
-    let options =
-        Options { procs, most_procs: procs, max_threads: 8, thread_name, slice, flight_recorder: 0, trace: None };
+    let options = Options {
+        procs,
+        most_procs: procs,
+        max_threads: 8,
+        thread_name: "by-hand".to_owned(),
+        thread_keep_alive: Duration::from_secs(10),
+        blocked_after: Duration::from_millis(1),
+        slice: Duration::from_millis(10),
+        flight_recorder: 0,
+        trace: None,
+    };
     Shared::new(options).expect("the system gives a reactor")
 }
 
@@ -28,31 +36,57 @@ fn searcher(shared: &Arc<Shared>) -> (Local, Permit) {
     (local, permit)
 }
 
+/// Machine `id` waits for a permit, holds it once, sees `what`, and gives it back when somebody else waits.
+fn one_turn<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    id: MachineId,
+    what: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> thread::JoinHandle<T> {
+    assert_eq!(shared.roster.want_permit(id), Leave::Without);
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        let machine = shared.machine(id);
+        let permit = loop {
+            match machine.take_handed() {
+                Some((permit, _)) => break permit,
+                None => thread::yield_now(),
+            }
+        };
+        let seen = what(&shared);
+        while !shared.roster.anyone_waits() {
+            thread::yield_now();
+        }
+        if let Some(wakeup) = shared.roster.give_back(permit) {
+            shared.deliver(wakeup);
+        }
+        seen
+    })
+}
+
 #[test]
 fn a_searcher_that_passes_its_permit_on_stops_searching() {
     let shared = shared(1);
     let (local, permit) = searcher(&shared);
-    let other: MachineId = 7;
-    assert_eq!(shared.roster.want_permit(other), Leave::Without);
-
-    let behind = Arc::clone(&shared);
-    let waiter = thread::spawn(move || {
-        let machine = behind.machine(other);
-        while machine.take_handed().is_none() {
-            thread::yield_now();
-        }
-        // It has had its turn: the permit goes to the next that waits, which is the searcher.
-        while !behind.roster.anyone_waits() {
-            thread::yield_now();
-        }
-        if let Some(wakeup) = behind.roster.give_back(permit) {
-            behind.deliver(wakeup);
-        }
-    });
+    let waiter = one_turn(&shared, 7, |_| ());
     local.countdown.set(1);
     current::with_machine(&local, || local.look_around());
     waiter.join().expect("no panic");
 
     assert_eq!(local.machine.permit(), Some(permit), "it waited behind the other and has the permit again");
     assert_eq!(shared.roster.census().searching, 0, "nobody would be woken any more");
+}
+
+#[test]
+fn a_machine_that_passes_its_permit_on_leaves_its_queue_to_the_others() {
+    let shared = shared(1);
+    let (local, _) = searcher(&shared);
+    for _ in 0..3 {
+        let (task, _) = local.task(async {}, Location::caller());
+        local.ready(task.expect("the runtime goes on"));
+    }
+    let own = local.machine.id;
+    let waiter = one_turn(&shared, 7, move |shared| shared.stranded.take(|id| (id == own).then_some(())));
+    local.countdown.set(1);
+    current::with_machine(&local, || local.look_around());
+    assert_eq!(waiter.join().expect("no panic"), Some(()), "others take from its queue while it waits");
 }

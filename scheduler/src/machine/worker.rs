@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use super::local::Doing;
 use super::{Local, Machine, count};
 use crate::current;
-use crate::limits::{INJECTOR_INTERVAL, THREAD_IDLE};
+use crate::limits::INJECTOR_INTERVAL;
 use crate::roster::{Leave, MachineId, Permit, Role};
 use crate::runtime::Shared;
 use crate::task::Task;
@@ -136,6 +137,10 @@ impl Local {
         let Some(permit) = shared.give_up(&self.machine) else { return };
         match shared.roster.next_waiting(permit) {
             Some(wakeup) => {
+                // What lies in the own queue would wait as long as this machine does.
+                if self.machine.has_queued() || !self.machine.thieves.next.is_empty() {
+                    shared.stranded.add(self.machine.id);
+                }
                 shared.deliver(wakeup);
                 self.await_permit();
             }
@@ -214,6 +219,8 @@ impl Local {
     fn park(&self) -> bool {
         count(&self.machine.counters.parks);
         let shared = self.shared();
+        let keep_alive = shared.options.thread_keep_alive;
+        let since = Instant::now();
         loop {
             if let Some((permit, searching)) = self.machine.take_handed() {
                 return self.take_over(permit, searching);
@@ -221,9 +228,8 @@ impl Local {
             if shared.is_stopping() {
                 return false;
             }
-            let since = std::time::Instant::now();
-            thread::park_timeout(THREAD_IDLE);
-            if since.elapsed() >= THREAD_IDLE && shared.roster.retire_parked(self.machine.id) {
+            thread::park_timeout(keep_alive.saturating_sub(since.elapsed()));
+            if since.elapsed() >= keep_alive && shared.roster.retire_parked(self.machine.id) {
                 return false;
             }
         }

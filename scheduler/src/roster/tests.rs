@@ -1,4 +1,4 @@
-//! Permits as the runtime shrinks and grows.
+//! Permits as the runtime shrinks and grows, and who is woken.
 
 use super::*;
 
@@ -47,4 +47,15 @@ fn a_withdrawn_permit_is_not_handed_to_one_that_waits() {
     roster.resize(1);
     assert_eq!(roster.rest(0, Some(a)).1, None);
     assert_eq!(roster.rest(1, Some(b)).1, Some(Wakeup::Waiting(2, b)));
+}
+
+#[test]
+fn trap_07_a_burst_wakes_one_machine_and_what_it_finds_the_next() {
+    let roster = Roster::new(4, 4, 8);
+    assert!(roster.wants_wake());
+    assert!(matches!(roster.claim_wake(), Some(Wakeup::Start(..))));
+    assert!(!roster.wants_wake(), "one searches");
+    assert_eq!(roster.claim_wake(), None, "also if two submit at the same time");
+    assert!(roster.found(), "it was the last one, and looks further");
+    assert!(matches!(roster.claim_wake(), Some(Wakeup::Start(..))));
 }

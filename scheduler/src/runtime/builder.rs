@@ -8,7 +8,10 @@ use std::time::Duration;
 use tidemill_cgroup::{CpuLimit, Rounding, Watcher};
 
 use super::Runtime;
-use crate::limits::{BLOCKED_AFTER, FLIGHT_RECORDER_MAX, MAX_THREADS, SLICE};
+use crate::limits::{
+    BLOCKED_AFTER, FLIGHT_RECORDER_MAX, MAX_THREADS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MOST_THREADS, SLICE,
+    THREAD_KEEP_ALIVE,
+};
 use crate::watch;
 
 /// How many tasks run at the same time.
@@ -41,6 +44,8 @@ pub struct Builder {
     procs: Procs,
     max_threads: usize,
     thread_name: String,
+    thread_keep_alive: Duration,
+    blocked_after: Duration,
     slice: Duration,
     flight_recorder: usize,
 }
@@ -53,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) most_procs: usize,
     pub(crate) max_threads: usize,
     pub(crate) thread_name: String,
+    pub(crate) thread_keep_alive: Duration,
+    pub(crate) blocked_after: Duration,
     pub(crate) slice: Duration,
     /// Events that the flight recorder keeps of each thread; 0: it is off.
     pub(crate) flight_recorder: usize,
@@ -62,8 +69,15 @@ pub(crate) struct Options {
 
 impl Default for Builder {
     fn default() -> Self {
-        let thread_name = "tidemill".to_owned();
-        Self { procs: Procs::Auto, max_threads: MAX_THREADS, thread_name, slice: SLICE, flight_recorder: 0 }
+        Self {
+            procs: Procs::Auto,
+            max_threads: MAX_THREADS,
+            thread_name: "tidemill".to_owned(),
+            thread_keep_alive: THREAD_KEEP_ALIVE,
+            blocked_after: BLOCKED_AFTER,
+            slice: SLICE,
+            flight_recorder: 0,
+        }
     }
 }
 
@@ -74,7 +88,8 @@ impl Builder {
         self
     }
 
-    /// Threads at the most, blocked ones included. Past it, work waits for a thread to come back. Default: 512.
+    /// Threads at the most, blocked ones included. Past it, work waits for a thread to come back, and
+    /// [`Metrics::thread_cap_hits`](crate::Metrics::thread_cap_hits) counts. Default: 512. From `procs` to a million.
     pub fn max_threads(mut self, threads: usize) -> Self {
         self.max_threads = threads;
         self
@@ -83,6 +98,21 @@ impl Builder {
     /// The name of the threads. Linux shows its first 15 bytes. Default: `tidemill`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
+        self
+    }
+
+    /// How long a thread without work is kept for the next burst. The one that waits for I/O and timers stays for good.
+    /// Default: 10 s. Zero ends a thread as soon as it has nothing to do.
+    pub fn thread_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.thread_keep_alive = keep_alive;
+        self
+    }
+
+    /// How long a poll may sleep in the kernel without saying so (see [`blocking`](crate::blocking)) while other work
+    /// waits. After that another thread takes its turn. Seen up to two naps of the monitor later, at most 1 ms each.
+    /// Default: 1 ms. At least 20 us, the monitor's shortest nap; [`Duration::MAX`] leaves such polls alone.
+    pub fn blocked_after(mut self, sleep: Duration) -> Self {
+        self.blocked_after = sleep;
         self
     }
 
@@ -118,9 +148,11 @@ impl Builder {
         if self.max_threads < procs {
             return Err(format!("max_threads is {}, fewer than the {procs} procs", self.max_threads));
         }
-        if self.slice < BLOCKED_AFTER {
-            return Err(format!("slice is {:?}, shorter than {BLOCKED_AFTER:?}", self.slice));
+        if self.max_threads > MOST_THREADS {
+            return Err(format!("max_threads is {}, more than {MOST_THREADS}", self.max_threads));
         }
+        at_least("blocked_after", self.blocked_after, MONITOR_NAP_MIN)?;
+        at_least("slice", self.slice, MONITOR_NAP_MAX)?;
         if self.thread_name.contains('\0') {
             return Err(format!("thread_name {:?} has a NUL in it", self.thread_name));
         }
@@ -130,9 +162,25 @@ impl Builder {
         let trace = watch::interval(env)?;
         let cpus = watcher.as_ref().map_or(procs, |watcher| watcher.current().affinity().get());
         let most_procs = cpus.clamp(procs, self.max_threads);
-        let Self { max_threads, thread_name, slice, flight_recorder, .. } = self;
-        Ok((Options { procs, most_procs, max_threads, thread_name, slice, flight_recorder, trace }, watcher))
+        let Self { max_threads, thread_name, thread_keep_alive, blocked_after, slice, flight_recorder, .. } = self;
+        let options = Options {
+            procs,
+            most_procs,
+            max_threads,
+            thread_name,
+            thread_keep_alive,
+            blocked_after,
+            slice,
+            flight_recorder,
+            trace,
+        };
+        Ok((options, watcher))
     }
+}
+
+/// A threshold finer than the monitor looks would be a promise nobody keeps.
+fn at_least(name: &str, value: Duration, least: Duration) -> Result<(), String> {
+    if value < least { Err(format!("{name} is {value:?}, shorter than {least:?}")) } else { Ok(()) }
 }
 
 impl Procs {
@@ -173,6 +221,7 @@ mod tests {
     #[test]
     fn options_are_checked_and_the_fault_is_named() {
         let builder = Builder::default;
+        let one = || builder().procs(Procs::Fixed(1));
         let cases = [
             (builder().procs(Procs::Fixed(0)), None, Err("procs is 0")),
             (builder().procs(Procs::Fixed(3)), Some("7"), Ok(3)),
@@ -181,8 +230,17 @@ mod tests {
             (builder(), Some("0"), Err("TIDEMILL_PROCS is \"0\"")),
             (builder(), Some("many"), Err("TIDEMILL_PROCS is \"many\"")),
             (builder().procs(Procs::Fixed(4)).max_threads(3), None, Err("max_threads is 3, fewer than the 4 procs")),
-            (builder().procs(Procs::Fixed(1)).slice(Duration::ZERO), None, Err("slice is 0ns")),
-            (builder().procs(Procs::Fixed(1)).thread_name("a\0b"), None, Err("thread_name \"a\\0b\"")),
+            (
+                builder().procs(Procs::Fixed(4)).max_threads(usize::MAX),
+                None,
+                Err("max_threads is 18446744073709551615"),
+            ),
+            (one().slice(Duration::ZERO), None, Err("slice is 0ns, shorter than 1ms")),
+            (one().slice(Duration::MAX), None, Ok(1)),
+            (one().blocked_after(Duration::from_micros(19)), None, Err("blocked_after is 19µs, shorter than 20µs")),
+            (one().blocked_after(Duration::MAX).thread_keep_alive(Duration::MAX), None, Ok(1)),
+            (one().blocked_after(Duration::from_micros(20)).thread_keep_alive(Duration::ZERO), None, Ok(1)),
+            (one().thread_name("a\0b"), None, Err("thread_name \"a\\0b\"")),
         ];
         for (builder, variable, expected) in cases {
             let got = builder.clone().checked(|_| variable.map(str::to_owned)).map(|(options, _)| options.procs);

@@ -62,6 +62,10 @@ impl Handle {
     }
 
     /// Runs `future` on the calling thread until it is ready. See [`Runtime::block_on`](crate::Runtime::block_on).
+    ///
+    /// # Panics
+    /// As [`Runtime::block_on`](crate::Runtime::block_on).
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         run_on(self, future)
     }

@@ -1,6 +1,7 @@
 //! The runtime: what a user builds, holds and drops.
 
 mod builder;
+mod end;
 mod handle;
 mod home;
 mod metrics;
@@ -25,7 +26,7 @@ pub(crate) use shared::Shared;
 
 use crate::limits::DROP_TIMEOUT;
 use crate::task::JoinHandle;
-use crate::{current, drive, monitor};
+use crate::{current, drive, monitor, reactor};
 
 /// A G/M/P runtime: tasks may block, hog a CPU or call `block_on`, and the others go on.
 ///
@@ -82,7 +83,9 @@ impl Runtime {
     /// Inside of a task, too: the machine is then in a blocking region while `future` waits, and the others go on.
     ///
     /// # Panics
-    /// Only if `future` does.
+    /// If `future` does, or if the caller is a task of `tokio::spawn`: it runs inside the reactor, which would wait for
+    /// itself.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }
@@ -109,26 +112,21 @@ impl Runtime {
 
     /// Ends every task and every thread of the runtime; returns at the latest after `timeout`.
     ///
-    /// Tasks that sleep or queue are dropped at once. A task inside a poll is dropped when that poll returns. A thread
-    /// that is still inside a poll after `timeout` is left behind: it ends by itself when the poll returns.
+    /// Tasks that sleep or queue are dropped at once, on a thread of their own. A task inside a poll is dropped when that
+    /// poll returns. A thread that is still inside a poll or a destructor after `timeout` is left behind: it ends by itself
+    /// when that returns. What waits for I/O or a timer of this runtime elsewhere gets tokio's error or panic.
     ///
-    /// Called on one of the runtime's own threads it does not wait for that thread.
+    /// Called on one of the runtime's own threads it does not wait for that thread; inside of a task of another runtime
+    /// it is a [`blocking`](crate::blocking) region.
     pub fn shutdown_timeout(self, timeout: Duration) {
-        self.stop(timeout);
-    }
-
-    fn stop(&self, timeout: Duration) {
-        let shared = self.handle.shared();
-        shared.stop();
-        let own = current::machine(|local| local.is_some_and(|local| Arc::ptr_eq(local.shared(), shared)));
-        shared.threads.wait_until_at_most(usize::from(own), timeout);
+        end::end(&self.handle, timeout);
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.handle.shared().is_stopping() {
-            self.stop(DROP_TIMEOUT);
+            end::end(&self.handle, DROP_TIMEOUT);
         }
     }
 }
@@ -166,7 +164,7 @@ where
 {
     let site = Location::caller();
     let mut future = Some(future);
-    let here = current::machine(|local| {
+    let here = current::home(|local| {
         let local = local?;
         let (task, handle) = local.task(future.take()?, site);
         if let Some(task) = task {
@@ -187,11 +185,13 @@ where
 /// waits. Outside, a runtime with the defaults is built for the call.
 ///
 /// # Panics
-/// If a runtime has to be built and the system refuses; [`Runtime::builder`] gives the error instead.
+/// If a runtime has to be built and the system refuses; [`Runtime::builder`] gives the error instead. As
+/// [`Runtime::block_on`].
 ///
 /// ```
 /// assert_eq!(tidemill_scheduler::block_on(async { 40 + 2 }), 42);
 /// ```
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match Handle::try_current() {
         Some(handle) => handle.block_on(future),
@@ -199,7 +199,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+#[track_caller]
 fn run_on<F: Future>(handle: &Handle, future: F) -> F::Output {
+    assert!(
+        !reactor::is_inside(),
+        "block_on inside of a tokio::spawn task: it would wait for the reactor that runs it; await, or use tidemill::spawn"
+    );
     let _handle = current::enter(handle.clone());
     let _reactor = handle.shared().reactor.enter();
     drive::run(future)

@@ -150,7 +150,7 @@ impl Shared {
         if self.roster.wants_wake_fenced() {
             self.wake_one();
         }
-        // After the fence of the line above, which pairs with the one in `stop`: one of the two empties the injector.
+        // After the fence of the line above, which pairs with the one in `end_tasks`: one of the two empties the injector.
         if self.ended.load(Ordering::Relaxed) {
             self.empty_injector();
         }
@@ -260,31 +260,38 @@ impl Shared {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Ends all tasks and lets all threads come to their end.
+    /// Lets all threads come to their end, and no task begin. Runs no code of the user's; `end_tasks` follows.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.outside.close();
+        self.machines().for_each(|machine| machine.tasks.close());
         let resting = self.roster.stop();
         self.reactor.end_drive();
         for id in resting {
             self.machine(id).unpark();
         }
-        self.end_tasks();
-        // Machines look at their permit after each poll; without one they see that the runtime stops.
+        self.retake_all();
+    }
+
+    /// Ends every task, but for those inside a poll and those that a machine spawns meanwhile: it ends those itself. And
+    /// what libraries gave to the reactor. The destructors may take any time.
+    pub(crate) fn end_tasks(&self) {
+        self.slabs().for_each(|slab| self.drain(slab));
+        // Once more: a machine may have been on its way to a permit.
+        self.retake_all();
+        self.ended.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.empty_injector();
+        self.reactor.close();
+    }
+
+    /// Machines look at their permit after each poll; without one they see that the runtime stops.
+    fn retake_all(&self) {
         for permit in 0..self.holders.len() {
             if let Some(machine) = self.holder(permit) {
                 machine.retake(permit as Permit);
             }
         }
-        self.ended.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        self.empty_injector();
-    }
-
-    /// Ends every task, but for those that a machine spawns meanwhile: it ends those itself.
-    fn end_tasks(&self) {
-        self.outside.close();
-        self.machines().for_each(|machine| machine.tasks.close());
-        self.slabs().for_each(|slab| self.drain(slab));
     }
 
     /// Ends the tasks of one slab.
@@ -344,10 +351,11 @@ impl Threads {
 
     /// Waits until at most `left` threads live, or `timeout` has passed.
     pub(crate) fn wait_until_at_most(&self, left: usize, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+        let since = Instant::now();
         let mut live = lock(&self.live);
         while *live > left {
-            let Some(rest) = deadline.checked_duration_since(Instant::now()) else { return };
+            // A subtraction, for `since + timeout` may be past the end of time.
+            let Some(rest) = timeout.checked_sub(since.elapsed()) else { return };
             live = self.ended.wait_timeout(live, rest).map_or_else(|e| e.into_inner().0, |(live, _)| live);
         }
     }

@@ -33,7 +33,7 @@ impl Stranded {
         self.count.store(machines.len(), Ordering::Relaxed);
     }
 
-    /// The first that `take` gets out of a machine; machines that have nothing are forgotten.
+    /// The first that `take` gets out of a machine, in turn; machines that have nothing are forgotten.
     pub(crate) fn take<T>(&self, take: impl Fn(MachineId) -> Option<T>) -> Option<T> {
         if !self.any() {
             return None;
@@ -42,6 +42,8 @@ impl Stranded {
         let found = loop {
             let Some(&first) = machines.front() else { break None };
             if let Some(found) = take(first) {
+                // The next goes first, for this one may be filled again and again.
+                machines.rotate_left(1);
                 break Some(found);
             }
             machines.pop_front();
@@ -56,13 +58,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_has_something_gives_it_and_the_empty_ones_are_forgotten() {
+    fn those_that_have_something_give_it_in_turn_and_the_empty_ones_are_forgotten() {
         let stranded = Stranded::default();
         assert_eq!(stranded.take(|_| Some(0)), None);
         for machine in [3, 4, 3, 5] {
             stranded.add(machine);
         }
         assert_eq!(stranded.take(|machine| (machine != 3).then_some(machine)), Some(4));
+        assert_eq!(stranded.take(Some), Some(5), "one that is never empty hides no other");
         assert_eq!(stranded.take(Some), Some(4), "it may have more");
         assert!(stranded.any());
         assert_eq!(stranded.take(|_| None::<MachineId>), None);

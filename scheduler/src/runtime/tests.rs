@@ -89,3 +89,33 @@ fn spin_until(done: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn tasks_that_wait_in_a_ring_are_freed_with_their_runtime() {
+    for length in [1, 2, 5] {
+        let rt = Runtime::builder().procs(Procs::Fixed(1)).build().expect("the options are valid");
+        let shared = Arc::downgrade(rt.handle.shared());
+        let asleep = Arc::new(AtomicUsize::new(0));
+        let (to_task, mut handles): (Vec<_>, Vec<_>) = (0..length)
+            .map(|_| {
+                let (to_task, other) = tokio::sync::oneshot::channel::<JoinHandle<()>>();
+                let asleep = Arc::clone(&asleep);
+                let waits = rt.spawn(async move {
+                    let other = other.await.expect("each gets one");
+                    asleep.fetch_add(1, Ordering::SeqCst);
+                    let _ = other.await;
+                });
+                (to_task, waits)
+            })
+            .unzip();
+        handles.rotate_left(1);
+        for (to_task, next) in to_task.into_iter().zip(handles) {
+            assert!(to_task.send(next).is_ok(), "the task waits for it");
+        }
+        spin_until(|| asleep.load(Ordering::SeqCst) == length && rt.metrics().idle_procs == 1);
+        drop(rt);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        spin_until(|| shared.strong_count() == 0 || Instant::now() > deadline);
+        assert_eq!(shared.strong_count(), 0, "a ring of {length} keeps itself");
+    }
+}

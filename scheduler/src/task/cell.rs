@@ -1,12 +1,12 @@
 //! The cell of a task: header, slab, future or output, and the join handle's waker, in one allocation.
 //!
-//! `state.rs` says who may touch what; this file obeys. A task costs one allocation, 56 bytes and its future or output,
+//! `state.rs` says who may touch what; this file obeys. A task costs one allocation, 48 bytes and its future or output,
 //! whichever is larger. From spawn to completion without a wake-up it costs two read-modify-writes on its own word
 //! (start; complete and release) and one on its place in the slab, beside that of the queue.
 
 use std::cell::UnsafeCell;
 use std::future::Future;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -15,21 +15,23 @@ use std::task::{Context, Poll, Waker};
 use super::header::{Header, Vtable, release};
 use super::slab::Slab;
 use super::state::{Completion, Pending, Start};
+use super::tagged::{Content, Tagged};
 use super::{JoinError, Schedule, Submit, Task, waker};
 
-/// Who has the stage: the holder of `RUNNING` until the task is complete, then the join handle, or the completer if
+/// The future, then the output; the tag beside `Cell::slab` says which.
+///
+/// Both belong to the holder of `RUNNING` until the task is complete, then to the join handle, or to the completer if
 /// there is none.
-enum Stage<F: Future> {
-    Future(F),
-    Output(Result<F::Output, JoinError>),
-    Gone,
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, JoinError>>,
 }
 
 #[repr(C)]
 struct Cell<F: Future, S> {
     header: Header,
     /// Valid while the task is not complete (see `slab.rs`).
-    slab: NonNull<Slab<S>>,
+    slab: Tagged<S>,
     join_waker: UnsafeCell<Option<Waker>>,
     stage: UnsafeCell<Stage<F>>,
 }
@@ -43,9 +45,9 @@ where
 {
     let cell = Box::new(Cell {
         header: Header::new(Raw::<F, S>::VTABLE),
-        slab: NonNull::from(slab),
+        slab: Tagged::new(slab),
         join_waker: UnsafeCell::new(None),
-        stage: UnsafeCell::new(Stage::Future(future)),
+        stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
     });
     NonNull::from(Box::leak(cell)).cast()
 }
@@ -99,7 +101,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
             Pending::Idle => {}
             Pending::Resubmit => {
                 // SAFETY: the task is not complete.
-                let route = unsafe { cell.slab.as_ref() }.scheduler.route();
+                let route = unsafe { cell.slab.slab().as_ref() }.scheduler.route();
                 // SAFETY: the poller's reference becomes the queue's.
                 route.again(unsafe { Task::from_raw(task) });
             }
@@ -115,7 +117,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     /// Completes a task whose output is stored. Takes RUNNING and one reference.
     unsafe fn finish(cell: &Cell<F, S>, task: NonNull<Header>) {
         // SAFETY: the task is not complete.
-        let mine = S::retire(unsafe { cell.slab.as_ref() }, cell.header.place());
+        let mine = S::retire(unsafe { cell.slab.slab().as_ref() }, cell.header.place());
         let references = if mine { 2 } else { 1 };
         // SAFETY: passed on; the caller's reference, and the slab's if it gave its own up to us.
         unsafe { Self::complete(cell, task, references) };
@@ -153,7 +155,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     unsafe fn dispose(task: NonNull<Header>) {
         // SAFETY: the caller's reference.
         let cell = unsafe { Self::cell(task) };
-        let slab = cell.slab;
+        let slab = cell.slab.slab();
         let disposal = cell.header.state.dispose();
         if disposal.last {
             // SAFETY: it was the last.
@@ -180,7 +182,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
         // SAFETY: the caller's reference is alive until `task` is given away.
         let cell = unsafe { Self::cell(task) };
         // SAFETY: the caller made the task scheduled, so it was not complete, and if it is by now the slab is kept.
-        let route = unsafe { cell.slab.as_ref() }.scheduler.route();
+        let route = unsafe { cell.slab.slab().as_ref() }.scheduler.route();
         // SAFETY: the caller's reference becomes the queue's.
         route.ready(unsafe { Task::from_raw(task) });
     }
@@ -188,11 +190,13 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     unsafe fn take_output(task: NonNull<Header>, to: *mut ()) {
         // SAFETY: the join handle's reference.
         let cell = unsafe { Self::cell(task) };
+        assert_eq!(cell.slab.replace(Content::Gone), Content::Output, "an output is taken once");
         // SAFETY: the task is complete, so the stage is the join handle's.
         let stage = unsafe { &mut *cell.stage.get() };
-        let Stage::Output(output) = mem::replace(stage, Stage::Gone) else {
-            panic!("a JoinHandle was polled after it had returned its task's output");
-        };
+        // SAFETY: `content` said that the output is there.
+        let output = unsafe { &mut stage.output };
+        // SAFETY: `content` says by now that it is gone.
+        let output = unsafe { ManuallyDrop::take(output) };
         // SAFETY: `to` points to an `Option<Result<F::Output, JoinError>>`, as the table's contract says.
         unsafe { *to.cast::<Option<Result<F::Output, JoinError>>>() = Some(output) };
     }
@@ -212,7 +216,9 @@ impl<F: Future, S: Schedule> Raw<F, S> {
 
     unsafe fn free(task: NonNull<Header>) {
         // SAFETY: the last reference is gone; the box was leaked by `allocate`.
-        drop(unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) });
+        let cell = unsafe { Box::from_raw(task.cast::<Cell<F, S>>().as_ptr()) };
+        // SAFETY: nobody else has the cell.
+        unsafe { cell.clear_stage() };
     }
 }
 
@@ -227,9 +233,11 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker::raw(task)) });
         let mut context = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| {
+            debug_assert_eq!(self.slab.content(), Content::Future, "RUNNING without a future");
             // SAFETY: RUNNING grants the stage.
             let stage = unsafe { &mut *self.stage.get() };
-            let Stage::Future(future) = stage else { unreachable!("RUNNING without a future") };
+            // SAFETY: it holds the future until the task is about to complete.
+            let future = unsafe { &mut *stage.future };
             // SAFETY: the future stays in its allocation until it is dropped there.
             unsafe { Pin::new_unchecked(future) }.poll(&mut context)
         }));
@@ -260,11 +268,19 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     /// # Safety
     /// The caller holds RUNNING.
     unsafe fn store(&self, output: Result<F::Output, JoinError>) {
-        // SAFETY: RUNNING grants the stage; the stage is `Gone` while the destructor runs.
+        // SAFETY: RUNNING grants the stage.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { self.clear_stage() }));
-        let output = dropped.map_or_else(|panic| Err(JoinError::panicked(panic)), |()| output);
-        // SAFETY: as above.
-        unsafe { *self.stage.get() = Stage::Output(output) };
+        let output = match dropped {
+            Ok(()) => output,
+            Err(panic) => {
+                // The output that is lost may panic in its turn, which has nobody left to report to.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+                Err(JoinError::panicked(panic))
+            }
+        };
+        // SAFETY: as above; what was in there is gone.
+        unsafe { self.stage.get().write(Stage { output: ManuallyDrop::new(output) }) };
+        self.slab.set(Content::Output);
     }
 
     /// Drops what the stage holds, in place.
@@ -272,16 +288,29 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     /// # Safety
     /// The caller has the stage.
     unsafe fn clear_stage(&self) {
-        /// Leaves `Gone` behind also when a destructor unwinds, so that nothing is dropped twice.
-        struct Gone<F: Future>(*mut Stage<F>);
-        impl<F: Future> Drop for Gone<F> {
-            fn drop(&mut self) {
-                // SAFETY: the old value has been dropped in place, so it is overwritten and not dropped again.
-                unsafe { self.0.write(Stage::Gone) };
-            }
+        // Gone before it is: a destructor that unwinds leaves nothing to be dropped twice.
+        let content = self.slab.replace(Content::Gone);
+        // SAFETY: the caller has the stage.
+        let stage = unsafe { &mut *self.stage.get() };
+        match content {
+            // SAFETY: `content` says what is there.
+            Content::Future => unsafe { ManuallyDrop::drop(&mut stage.future) },
+            // SAFETY: as above.
+            Content::Output => unsafe { ManuallyDrop::drop(&mut stage.output) },
+            Content::Gone => {}
         }
-        let guard = Gone(self.stage.get());
-        // SAFETY: the caller has the stage, and the guard overwrites it.
-        unsafe { guard.0.drop_in_place() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use super::Cell;
+
+    #[test]
+    fn a_small_task_fits_a_cache_line() {
+        struct Somewhere;
+        assert_eq!(size_of::<Cell<Ready<u64>, Somewhere>>(), 64);
     }
 }

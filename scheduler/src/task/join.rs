@@ -91,6 +91,22 @@ impl<T> JoinHandle<T> {
         state.publish_join_waker()
     }
 
+    /// Takes the waker back that this handle left. In its slot it would keep the waiter's memory until the end of this
+    /// task; along a chain of tasks that wait for each other the last one would keep all, and free them in one
+    /// recursion; and tasks that wait in a ring would keep each other for ever.
+    fn take_waker_back(task: NonNull<Header>) {
+        // SAFETY: the handle owns a reference.
+        let Header { state, vtable, .. } = unsafe { task.as_ref() };
+        if state.has_join_waker() && state.retract_join_waker() {
+            // SAFETY: the handle's reference keeps the slot alive.
+            let slot = unsafe { (vtable.join_waker)(task) };
+            // SAFETY: as above.
+            let slot = unsafe { slot.as_ref() };
+            // SAFETY: JOIN_WAKER is clear and the task was not complete when it was: the slot is ours.
+            drop(unsafe { &mut *slot.get() }.take());
+        }
+    }
+
     /// Takes the output of a complete task, and releases the handle's reference.
     fn take(&mut self, task: NonNull<Header>) -> Result<T, JoinError> {
         let mut output: Option<Result<T, JoinError>> = None;
@@ -120,6 +136,7 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let Some(task) = self.task else { return };
+        Self::take_waker_back(task);
         // SAFETY: the handle owns a reference.
         let Header { state, vtable, .. } = unsafe { task.as_ref() };
         if !state.drop_join_interest() {

@@ -9,6 +9,7 @@
 //! | `join.rs`, `error.rs` | the join handle and its error |
 //! | `slots.rs` | the table of live tasks: a place each (no unsafe but for a visit; model-checked) |
 //! | `slab.rs` | the live tasks of one spawner, and how the end of a runtime reaches them |
+//! | `tagged.rs` | the way to the slab, and what the cell holds |
 //! | `seen.rs` | what the watchers see of a task |
 //!
 //! An own cell instead of `async-task`, because abort by reference, the place in the slab and the panic payload would
@@ -22,6 +23,7 @@ mod seen;
 mod slab;
 mod slots;
 mod state;
+mod tagged;
 mod waker;
 
 use std::future::Future;

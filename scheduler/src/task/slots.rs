@@ -8,6 +8,8 @@
 //! a look at all tasks:         visit    borrows one pointer at a time
 //! ```
 //!
+//! A place is three words: the pointer, or if it is free the next free place; the site of the spawn; and its time.
+//!
 //! A pointer is taken out of its place by a swap, so exactly one of a remover and a drain gets it, and with it the
 //! duty that it stands for (the slab's reference to a task). Places given back by others are on a list that the
 //! owner takes as a whole, so no place can be popped from it twice.
@@ -56,13 +58,12 @@ pub(crate) struct Slots<T> {
 
 #[derive(Debug)]
 struct Slot<T> {
-    /// Null: the place is free, or drained. `BORROWED`: a visitor has the pointer.
+    /// A pointer; or what [`is_pointer`] tells from one: null, the place is drained; `borrowed`, a visitor has the
+    /// pointer; a `link`, the place is on a list of free ones.
     pointer: AtomicPtr<T>,
     /// The two parts of an [`Origin`].
     site: AtomicPtr<Location<'static>>,
     born: AtomicU32,
-    /// The next on the list of free places that this place is on.
-    next: AtomicU32,
 }
 
 /// Where a task comes from, beside its pointer.
@@ -135,13 +136,11 @@ impl<T> Slots<T> {
     pub(crate) fn remove(&self, place: Place, claims: Option<&Claims>) -> bool {
         let slot = self.slot(place);
         let found = slot.pointer.swap(ptr::null_mut(), Ordering::AcqRel);
-        if found.is_null() || found == borrowed() {
+        if !is_pointer(found) {
             return false;
         }
         match claims {
-            Some(claims) => {
-                slot.next.store(claims.free.replace(place), Ordering::Relaxed);
-            }
+            Some(claims) => slot.pointer.store(link(claims.free.replace(place)), Ordering::Relaxed),
             None => self.give_back(place),
         }
         true
@@ -164,10 +163,10 @@ impl<T> Slots<T> {
 
     /// Takes out every pointer that is seen. Not while somebody visits.
     pub(crate) fn drain(&self, mut each: impl FnMut(NonNull<T>)) {
-        for slot in self.slots() {
-            // Acquire: pairs with `insert`.
+        for slot in self.slots().filter(|slot| is_pointer(slot.pointer.load(Ordering::Relaxed))) {
+            // Acquire: pairs with `insert`. A link that it may overwrite belongs to a list that nobody needs any more.
             let pointer = slot.pointer.swap(ptr::null_mut(), Ordering::Acquire);
-            NonNull::new(pointer).into_iter().for_each(&mut each);
+            NonNull::new(pointer).filter(|&pointer| is_pointer(pointer.as_ptr())).into_iter().for_each(&mut each);
         }
     }
 
@@ -178,7 +177,7 @@ impl<T> Slots<T> {
         let mut removed = Vec::new();
         for (place, slot) in (0..).zip(self.slots()) {
             let seen = slot.pointer.load(Ordering::Relaxed);
-            let Some(pointer) = NonNull::new(seen) else { continue };
+            let Some(pointer) = NonNull::new(seen).filter(|_| is_pointer(seen)) else { continue };
             // Acquire: pairs with `insert`.
             if slot.pointer.compare_exchange(seen, borrowed(), Ordering::Acquire, Ordering::Relaxed).is_err() {
                 continue;
@@ -205,7 +204,7 @@ impl<T> Slots<T> {
         if place == END {
             return self.fresh(claims);
         }
-        claims.free.set(self.slot(place).next.load(Ordering::Relaxed));
+        claims.free.set(linked(self.slot(place).pointer.load(Ordering::Relaxed)));
         place
     }
 
@@ -222,10 +221,10 @@ impl<T> Slots<T> {
 
     /// Puts a place on the list of the returned ones, by anybody.
     fn give_back(&self, place: Place) {
-        let next = &self.slot(place).next;
+        let slot = self.slot(place);
         let mut first = self.returned.load(Ordering::Relaxed);
         loop {
-            next.store(first, Ordering::Relaxed);
+            slot.pointer.store(link(first), Ordering::Relaxed);
             // Release: the link is seen by the owner who takes the list.
             match self.returned.compare_exchange_weak(first, place, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -246,12 +245,8 @@ impl<T> Slots<T> {
 
 impl<T> Slot<T> {
     fn new() -> Self {
-        Self {
-            pointer: AtomicPtr::new(ptr::null_mut()),
-            site: AtomicPtr::new(ptr::null_mut()),
-            born: AtomicU32::new(0),
-            next: AtomicU32::new(END),
-        }
+        let (pointer, site) = (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
+        Self { pointer, site, born: AtomicU32::new(0) }
     }
 }
 
@@ -262,9 +257,26 @@ fn locate(place: Place) -> (usize, usize) {
     (chunk as usize, (number - (u64::from(FIRST) << chunk)) as usize)
 }
 
-/// Stands for a pointer that a visitor has. No object has this address.
+/// Neither null nor a mark: what `T` is aligned to leaves the lowest bit of its addresses free.
+fn is_pointer<T>(word: *mut T) -> bool {
+    const { assert!(align_of::<T>() > 2, "two bits are needed for marks") };
+    !word.is_null() && word.addr() & 1 == 0
+}
+
+/// Stands for a pointer that a visitor has.
 fn borrowed<T>() -> *mut T {
-    ptr::without_provenance_mut(1)
+    ptr::without_provenance_mut(0b11)
+}
+
+/// Stands for the next place on a list of free ones.
+fn link<T>(next: Place) -> *mut T {
+    // `END` becomes 0.
+    ptr::without_provenance_mut((next.wrapping_add(1) as usize) << 2 | 1)
+}
+
+/// The place of a link. A drained place ends the list that it was on.
+fn linked<T>(word: *mut T) -> Place {
+    if word.addr() & 0b11 == 1 { ((word.addr() >> 2) as Place).wrapping_sub(1) } else { END }
 }
 
 #[cfg(test)]
