@@ -44,8 +44,9 @@ pub(crate) const MONITOR_NAP_MAX: Duration = Duration::from_millis(1);
 /// Naps without a finding before the nap doubles: Go's 50.
 pub(crate) const MONITOR_QUIET_NAPS: u32 = 50;
 
-/// The runtime was idle for this many of the longest naps: the monitor sleeps until the next machine gets a permit.
-pub(crate) const MONITOR_IDLE_NAPS: u32 = 10;
+/// The runtime was idle for this many of the longest naps: the monitor sleeps until the next machine gets a permit. To
+/// wake it costs that machine a system call, so not at once; and each nap costs an idle runtime some 5 us.
+pub(crate) const MONITOR_IDLE_NAPS: u32 = 2;
 
 /// All threads were blocked for this long while tasks waited: the monitor says so, once.
 pub(crate) const STARVED_AFTER: Duration = Duration::from_secs(1);

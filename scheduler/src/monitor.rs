@@ -15,8 +15,8 @@
 //! A thread that has had neither sleep nor CPU is none of these: the computer is crowded, and one more thread would
 //! not help.
 //!
-//! The nap starts at 20 us and doubles after 50 rounds without a finding, or at once while every permit is idle. When
-//! they have been idle for a while, and a driver is in the reactor, the monitor sleeps until a permit is taken.
+//! The nap starts at 20 us and doubles after 50 rounds without a finding; while every permit is idle it is the longest.
+//! After two of these, and if a driver is in the reactor, the monitor sleeps until a permit is taken.
 
 use std::sync::Arc;
 use std::thread;
@@ -136,7 +136,8 @@ impl Monitor {
         self.quiet = if found { 0 } else { self.quiet + 1 };
         self.nap = match self.quiet {
             0 => MONITOR_NAP_MIN,
-            quiet if quiet > MONITOR_QUIET_NAPS || all_idle => (self.nap * 2).min(MONITOR_NAP_MAX),
+            _ if all_idle => MONITOR_NAP_MAX,
+            quiet if quiet > MONITOR_QUIET_NAPS => (self.nap * 2).min(MONITOR_NAP_MAX),
             _ => self.nap,
         };
     }

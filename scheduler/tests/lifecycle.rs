@@ -297,6 +297,37 @@ fn a_waker_that_panics_is_its_owners_fault_and_no_machines_end() {
     eventually("no thread took the permit with it", || rt.metrics().idle_procs == 1);
 }
 
+#[test]
+fn a_waker_that_panics_at_its_end_takes_no_machine_along() {
+    /// Wakes by telling the test, and waits until the test has let go of the task.
+    struct Last(mpsc::Sender<()>, Arc<Barrier>, Bomb);
+    impl std::task::Wake for Last {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.send(()).unwrap();
+            self.1.wait();
+        }
+    }
+    let rt = runtime(1);
+    let (woken, is_woken) = mpsc::channel();
+    let let_go = Arc::new(Barrier::new(2));
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let mut task = rt.spawn(released);
+    let last = Waker::from(Arc::new(Last(woken, Arc::clone(&let_go), Bomb)));
+    assert!(pin!(&mut task).poll(&mut Context::from_waker(&last)).is_pending());
+    // The clone in the task is the last one, and it goes when the machine frees the task.
+    drop(last);
+    release.send(()).unwrap();
+    is_woken.recv().unwrap();
+    assert!(pin!(&mut task).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    drop(task);
+    let_go.wait();
+    assert_eq!(rt.block_on(rt.spawn(async { 1 })).unwrap(), 1);
+    eventually("no thread took the permit with it", || rt.metrics().idle_procs == 1);
+}
+
 /// Panics at its end.
 #[derive(Debug)]
 struct Bomb;

@@ -167,9 +167,16 @@ impl Local {
 
     /// Wakes the one who waits for the end of a task.
     pub(crate) fn wake_joiner(&self, waker: &Waker) {
+        /// Also if the waker panics.
+        struct Done<'a>(&'a Cell<Doing>);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.set(Doing::Poll);
+            }
+        }
         self.doing.set(Doing::Join);
+        let _done = Done(&self.doing);
         waker.wake_by_ref();
-        self.doing.set(Doing::Poll);
     }
 
     /// A number below `bound`, uniform enough to pick a victim (xorshift32, multiply-shift).

@@ -1,6 +1,8 @@
 //! The life of a machine's thread: find a task, poll it; nothing to find, rest.
 
 use std::io;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -97,7 +99,10 @@ impl Local {
     #[inline]
     pub(crate) fn poll_plainly(&self, task: Task) {
         self.machine.step_tick();
-        task.run();
+        // What the future throws stops in the cell. This is for what is left: a destructor of a waker that panics while
+        // the cell is freed. It has been reported by the panic hook, and the machine goes on.
+        // The payload is leaked, for it may panic in its turn.
+        let _ = catch_unwind(AssertUnwindSafe(|| task.run())).map_err(ManuallyDrop::new);
         self.machine.step_tick();
     }
 
