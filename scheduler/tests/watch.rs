@@ -247,8 +247,9 @@ fn dumps_disturb_no_task() {
     });
     let handle = rt.handle();
     until("some tasks", || {
+        // Not of one instant, so there may be more than ever lived at a time.
         let dump = handle.dump();
-        assert!(dump.tasks().len() <= 51, "{dump}");
+        assert!(dump.tasks().iter().all(|task| task.site.file() == file!()), "{dump}");
         rt.metrics().spawned > 20_000
     });
     end.store(true, Ordering::Relaxed);
