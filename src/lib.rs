@@ -12,7 +12,7 @@ pub use tidemill_profiling as profiling;
 pub use tidemill_resilience as resilience;
 #[doc(inline)]
 pub use tidemill_scheduler::{
-    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, spawn_blocking,
+    Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, spawn_blocking, watch,
     yield_now,
 };
 #[cfg(feature = "serve")]

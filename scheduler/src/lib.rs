@@ -26,6 +26,8 @@ mod task;
 #[cfg(not(tidemill_loom))]
 mod vitals;
 #[cfg(not(tidemill_loom))]
+pub mod watch;
+#[cfg(not(tidemill_loom))]
 mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.
@@ -39,6 +41,12 @@ mod machine {
 mod task {
     mod slots;
     mod state;
+}
+
+/// As above.
+#[cfg(tidemill_loom)]
+mod watch {
+    mod slot;
 }
 
 #[cfg(not(tidemill_loom))]

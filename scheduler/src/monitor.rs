@@ -33,6 +33,7 @@ use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
 use crate::runtime::{Handle, Options, Shared, procs};
 use crate::vitals::nap_precisely;
+use crate::watch::{Trace, What};
 
 /// Why a permit was retaken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub(crate) struct Monitor {
     sized: Instant,
     /// The last sighting for each permit.
     sightings: Vec<Option<Sighting>>,
+    /// The lines of `TIDEMILL_SCHEDTRACE`, if they are wanted.
+    trace: Option<Trace>,
     /// Machines whose permit was retaken, with the poll it was retaken from.
     stranded: Vec<(MachineId, Activity)>,
     /// Since when work has waited for a thread that may not be started.
@@ -84,11 +87,13 @@ pub(crate) fn start(shared: &Arc<Shared>, watcher: Option<Watcher>) -> std::io::
 impl Monitor {
     fn new(shared: Arc<Shared>, watcher: Option<Watcher>) -> Self {
         let sightings = vec![None; shared.permits()];
+        let trace = shared.options.trace.map(|every| Trace::new(every, Instant::now()));
         Self {
             shared,
             watcher,
             sized: Instant::now(),
             sightings,
+            trace,
             stranded: Vec::new(),
             starved: None,
             warned: false,
@@ -113,11 +118,15 @@ impl Monitor {
 
     /// One look at everything; whether there was something to do.
     fn round(&mut self, now: Instant) -> bool {
+        self.shared.watch.tick();
         let drove = self.see_to_the_reactor();
         self.recheck_stranded();
         let woke = self.sweep(now);
         let retook = self.retake_stuck(now);
         self.resize(now);
+        if let Some(trace) = &mut self.trace {
+            trace.turn(&self.shared, now);
+        }
         drove | woke | retook
     }
 
@@ -139,7 +148,10 @@ impl Monitor {
             return thread::park_timeout(self.nap);
         }
         while roster.monitor_asleep() && !self.shared.is_stopping() {
-            thread::park();
+            match &mut self.trace {
+                None => thread::park(),
+                Some(trace) => trace.park(&self.shared),
+            }
         }
         (self.idle, self.quiet, self.nap) = (0, 1, MONITOR_NAP_MIN);
     }
@@ -206,6 +218,7 @@ impl Monitor {
         self.sized = now;
         if let Some(limit) = watcher.poll() {
             self.shared.resize(procs(&limit));
+            self.shared.watch.note(What::Resize { procs: self.shared.roster.procs() as u32 });
         }
     }
 
@@ -260,6 +273,7 @@ impl Monitor {
     fn relieve(&self, permit: usize) {
         if let Some(machine) = self.shared.holder(permit) {
             self.shared.relieve(machine, RELIEF_BATCH);
+            self.shared.watch.note(What::Relieve { machine: machine.id });
         }
     }
 }

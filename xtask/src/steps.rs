@@ -19,6 +19,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "clippy", what: "no warning in any target", part_of_test: true, run: clippy },
     Step { name: "unit", what: "unit and integration tests", part_of_test: true, run: unit },
     Step { name: "ecosystem", what: "well-known libraries on tidemill", part_of_test: true, run: ecosystem },
+    Step { name: "features", what: "what only optional features build", part_of_test: true, run: features },
     Step { name: "doctest", what: "examples in the documentation", part_of_test: true, run: doctest },
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
@@ -99,6 +100,13 @@ fn ecosystem(at: &Workspace) -> Result<(), String> {
     cargo(at, "clippy --package ecosystem --all-targets -- -D warnings").run()?;
     tests(at, "--package ecosystem", &filter)?;
     cargo(at, "test --package ecosystem --doc").run()
+}
+
+/// The others are on by default, or are other members' own.
+fn features(at: &Workspace) -> Result<(), String> {
+    let console = "--package tidemill-scheduler --features console";
+    cargo(at, &format!("clippy {console} --all-targets -- -D warnings")).run()?;
+    cargo(at, &format!("test {console} --lib --test console --test watch")).run()
 }
 
 fn doctest(at: &Workspace) -> Result<(), String> {

@@ -8,6 +8,7 @@
 use super::local::{Doing, Local};
 use crate::current;
 use crate::roster::Leave;
+use crate::watch::{Span, What};
 
 /// Runs `f`, which may block, in place on this thread.
 ///
@@ -32,12 +33,37 @@ use crate::roster::Leave;
 /// ```
 pub fn blocking<T>(f: impl FnOnce() -> T) -> T {
     current::machine(|local| match local {
-        Some(local) if local.may_enter_region() => {
+        Some(local) if local.may_enter_region() & !local.watch.is_recording() => {
             let _region = Region::enter(local);
             f()
         }
-        _ => f(),
+        _ => blocking_else(local, f),
     })
+}
+
+/// With the flight recorder on; or where there is no region to enter.
+#[cold]
+fn blocking_else<T>(local: Option<&Local>, f: impl FnOnce() -> T) -> T {
+    let local = local.filter(|local| local.may_enter_region());
+    let _noted = local.map(Noted::begin);
+    let _region = local.map(Region::enter);
+    f()
+}
+
+/// Records the begin of a region, and its end also if `f` unwinds.
+struct Noted<'a>(&'a Local);
+
+impl<'a> Noted<'a> {
+    fn begin(local: &'a Local) -> Self {
+        local.note(What::Begin(Span::Blocking));
+        Self(local)
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.0.note(What::End(Span::Blocking));
+    }
 }
 
 /// Ends the region also if `f` unwinds.
@@ -54,9 +80,7 @@ impl Drop for Region<'_> {
     fn drop(&mut self) {
         self.0.machine.step_region();
         if self.0.machine.permit().is_none() {
-            self.0.await_permit();
-            // Others may wait behind us: look around right after this poll.
-            self.0.countdown.set(1);
+            self.0.come_back();
         }
     }
 }
@@ -65,6 +89,14 @@ impl Local {
     /// Not inside another region, and not inside the reactor, where a task of tokio's may run without a permit.
     fn may_enter_region(&self) -> bool {
         self.doing.get() == Doing::Poll && !self.machine.activity().in_region()
+    }
+
+    /// Its permit was taken during a region.
+    #[cold]
+    fn come_back(&self) {
+        self.noted(Span::Wait, || self.await_permit());
+        // Others may wait behind us: look around right after this poll.
+        self.countdown.set(1);
     }
 
     /// Gets a permit in the middle of a poll: an idle one, or the next that is given up. While the runtime stops, goes

@@ -13,6 +13,7 @@ use crossbeam_deque::Steal;
 use super::{Local, Machine, Thieves, count};
 use crate::limits::{INJECTOR_BATCH, RUNNEXT_CHAIN, STEAL_PASSES, STEAL_PAUSE};
 use crate::task::Task;
+use crate::watch::What;
 
 impl Local {
     /// The next task. `outside_first` on every 61st pick.
@@ -99,6 +100,7 @@ impl Local {
             if queue.len() == 0 { None } else { self.queue.steal(queue) }
         })?;
         count(&self.machine.counters.steals);
+        self.note(What::Steal { tasks: self.queue.len() as u32 + 1 });
         Some(task)
     }
 

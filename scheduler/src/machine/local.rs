@@ -14,7 +14,8 @@ use super::{Belongings, Machine, Queue};
 use crate::current;
 use crate::roster::Permit;
 use crate::runtime::{Home, Shared};
-use crate::task::{self, Claims, JoinHandle, Slab, Submit, Task};
+use crate::task::{self, Claims, JoinHandle, Origin, Slab, Submit, Task};
+use crate::watch::Own;
 
 /// What this thread does, as far as it matters for a task that becomes ready by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub(crate) struct Local {
     pub(super) countdown: Cell<u32>,
     /// State of the xorshift that picks steal victims.
     pub(super) random: Cell<u32>,
+    pub(crate) watch: Own,
 }
 
 impl Local {
@@ -66,6 +68,7 @@ impl Local {
             stranded_first: Cell::new(false),
             countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
             random: Cell::new(seed),
+            watch: Own::new(),
         }
     }
 
@@ -79,7 +82,8 @@ impl Local {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        task::spawn(future, &self.machine.tasks, &self.claims, site)
+        let origin = Origin { site, born: self.shared.watch.coarse() };
+        task::spawn(future, &self.machine.tasks, &self.claims, origin)
     }
 
     /// The claims of `slab`, if it is this machine's.
@@ -101,6 +105,7 @@ impl Local {
 
     /// Queues a task that became ready: next in line if nobody is, else behind the others.
     pub(crate) fn ready(&self, task: Task) {
+        self.watch.made_ready(&task, &self.shared().watch);
         match self.doing.get() {
             Doing::Poll => {}
             Doing::Join => return self.again(task),
@@ -116,6 +121,7 @@ impl Local {
 
     /// Queues a task that has just run, or that joins one: behind the others. Nobody is woken for it if it is alone.
     fn again(&self, task: Task) {
+        self.watch.made_ready(&task, &self.shared().watch);
         if self.machine.permit().is_none() {
             return self.shared().inject(task);
         }
@@ -155,6 +161,7 @@ impl Local {
 
     /// The machine has `permit` from now on.
     pub(super) fn gain(&self, permit: Permit) {
+        self.shared.watch.tick();
         self.shared().hold(permit, &self.machine);
     }
 

@@ -37,6 +37,7 @@ use crate::runtime::Home;
 use crate::sync::lock;
 use crate::task::{Claims, Header, Slab, Task};
 use crate::vitals::Vitals;
+use crate::watch::Shown;
 
 pub use blocking::blocking;
 pub(crate) use local::{Local, Route};
@@ -62,6 +63,7 @@ pub(crate) struct Machine {
     /// The permit it holds, or `NONE`. The owner and the monitor compete for taking it out.
     permit: AtomicU32,
     pub(crate) counters: Counters,
+    pub(crate) watch: Shown,
     pub(crate) thieves: Thieves,
     /// The live tasks that were spawned on this machine.
     pub(crate) tasks: Slab<Home>,
@@ -139,6 +141,7 @@ impl Machine {
             region: AtomicU32::new(0),
             permit: AtomicU32::new(NONE),
             counters: Counters::default(),
+            watch: Shown::default(),
             thieves: Thieves { next: RunNext::new(), queue: queue.thieves() },
             tasks,
             sleep: Sleep {
@@ -231,6 +234,11 @@ impl Machine {
     /// Is there something to steal? `runnext` does not count: its owner is about to run it.
     pub(crate) fn has_queued(&self) -> bool {
         self.thieves.queue.len() != 0
+    }
+
+    /// Tasks in the queue, `runnext` left out.
+    pub(crate) fn queued(&self) -> usize {
+        self.thieves.queue.len()
     }
 
     fn step(&self, word: &AtomicU32) {

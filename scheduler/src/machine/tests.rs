@@ -19,6 +19,8 @@ fn shared(procs: usize) -> Arc<Shared> {
         thread_keep_alive: Duration::from_secs(10),
         blocked_after: Duration::from_millis(1),
         slice: Duration::from_millis(10),
+        flight_recorder: 0,
+        trace: None,
     };
     Shared::new(options).expect("the system gives a reactor")
 }

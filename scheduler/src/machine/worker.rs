@@ -14,6 +14,7 @@ use crate::limits::INJECTOR_INTERVAL;
 use crate::roster::{Leave, MachineId, Permit, Role};
 use crate::runtime::Shared;
 use crate::task::Task;
+use crate::watch::Span;
 
 /// Starts a thread for machine `id`, which begins with `permit`, as a searcher.
 ///
@@ -51,6 +52,7 @@ fn run(machine: Arc<Machine>, shared: Arc<Shared>, permit: Permit) {
     let local = Local::new(machine, shared, belongings);
     local.gain(permit);
     local.searching.set(true);
+    local.begin_watch();
     current::with_machine(&local, || {
         local.work();
         local.leave();
@@ -81,11 +83,21 @@ impl Local {
         self.machine.permit().is_some()
     }
 
-    /// Polls a task once. Two stores beside what the task itself costs.
+    /// Polls a task once. Three plain stores and a few loads beside what the task itself costs.
     fn poll(&self, task: Task) {
         if self.searching.take() && self.shared().roster.found() {
             self.shared().notify();
         }
+        // `|`, not `||`: one branch for both, and both are at hand.
+        if self.watch.is_on() | task.is_stamped() {
+            return self.poll_watched(task);
+        }
+        task.polled_at(self.shared().watch.coarse());
+        self.poll_plainly(task);
+    }
+
+    #[inline]
+    pub(crate) fn poll_plainly(&self, task: Task) {
         self.machine.step_tick();
         // What the future throws stops in the cell. This is for what is left: a destructor of a waker that panics while
         // the cell is freed. It has been reported by the panic hook, and the machine goes on.
@@ -103,6 +115,7 @@ impl Local {
             return false;
         }
         self.countdown.set(INJECTOR_INTERVAL);
+        self.watch.looked_around();
         let roster = &self.shared().roster;
         if roster.is_oversized() {
             self.give_permit_back();
@@ -147,7 +160,7 @@ impl Local {
             return;
         }
         self.doing.set(Doing::Turn);
-        reactor.turn();
+        self.noted(Span::Turn, || reactor.turn());
         self.doing.set(Doing::Poll);
         count(&self.machine.counters.turns);
         self.share();
@@ -178,8 +191,8 @@ impl Local {
         }
         match role {
             None => false,
-            Some(Role::Driver) => self.drive(),
-            Some(Role::Parked) => self.park(),
+            Some(Role::Driver) => self.noted(Span::Drive, || self.drive()),
+            Some(Role::Parked) => self.noted(Span::Park, || self.park()),
         }
     }
 

@@ -67,6 +67,15 @@ impl Lists {
         }
     }
 
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        Whereabouts {
+            driver: self.driver.map(|driver| driver.machine),
+            parked: self.parked.clone(),
+            waiting: self.waiting.iter().copied().collect(),
+            ended: self.free.clone(),
+        }
+    }
+
     pub(super) fn rests(&self, machine: MachineId) -> bool {
         self.driver == Some(Driver { machine, called: false }) || self.parked.contains(&machine)
     }
@@ -99,6 +108,15 @@ impl Lists {
         self.threads -= 1;
         self.free.push(machine);
     }
+}
+
+/// Where the machines are that do not run, at one moment.
+#[derive(Debug)]
+pub(crate) struct Whereabouts {
+    pub(crate) driver: Option<MachineId>,
+    pub(crate) parked: Vec<MachineId>,
+    pub(crate) waiting: Vec<MachineId>,
+    pub(crate) ended: Vec<MachineId>,
 }
 
 /// The machines by what they do, at one moment.

@@ -43,7 +43,7 @@
 
 mod lists;
 
-pub(crate) use lists::Census;
+pub(crate) use lists::{Census, Whereabouts};
 use lists::{Driver, Lists};
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
@@ -346,6 +346,10 @@ impl Roster {
 
     pub(crate) fn census(&self) -> Census {
         lock(&self.lists).census(self.searching.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn whereabouts(&self) -> Whereabouts {
+        lock(&self.lists).whereabouts()
     }
 
     fn take_permit(&self, lists: &mut Lists) -> Option<Permit> {

@@ -9,8 +9,10 @@ use tidemill_cgroup::{CpuLimit, Rounding, Watcher};
 
 use super::Runtime;
 use crate::limits::{
-    BLOCKED_AFTER, MAX_THREADS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MOST_THREADS, SLICE, THREAD_KEEP_ALIVE,
+    BLOCKED_AFTER, FLIGHT_RECORDER_MAX, MAX_THREADS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MOST_THREADS, SLICE,
+    THREAD_KEEP_ALIVE,
 };
+use crate::watch;
 
 /// How many tasks run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +47,7 @@ pub struct Builder {
     thread_keep_alive: Duration,
     blocked_after: Duration,
     slice: Duration,
+    flight_recorder: usize,
 }
 
 /// Checked options.
@@ -58,6 +61,10 @@ pub(crate) struct Options {
     pub(crate) thread_keep_alive: Duration,
     pub(crate) blocked_after: Duration,
     pub(crate) slice: Duration,
+    /// Events that the flight recorder keeps of each thread; 0: it is off.
+    pub(crate) flight_recorder: usize,
+    /// How often a line is printed, if at all.
+    pub(crate) trace: Option<Duration>,
 }
 
 impl Default for Builder {
@@ -69,6 +76,7 @@ impl Default for Builder {
             thread_keep_alive: THREAD_KEEP_ALIVE,
             blocked_after: BLOCKED_AFTER,
             slice: SLICE,
+            flight_recorder: 0,
         }
     }
 }
@@ -115,18 +123,28 @@ impl Builder {
         self
     }
 
+    /// Keeps the last `events` of each thread (polls, parks, steals, retakes and the like), rounded up to a power of two,
+    /// for [`Handle::flight_record`](crate::Handle::flight_record). Default: 0, which is off. At most 2^20.
+    ///
+    /// # Cost
+    /// Off: a branch per event. On: 48 bytes per event and thread, and two clock reads per poll.
+    pub fn flight_recorder(mut self, events: usize) -> Self {
+        self.flight_recorder = events;
+        self
+    }
+
     /// Builds the runtime: checks the options, starts the first thread and the monitor.
     ///
     /// # Errors
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an option or `TIDEMILL_PROCS` out of range, naming it; else
-    /// the system's, if it refuses a thread or the reactor's file descriptors.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for an option or a variable (`TIDEMILL_PROCS`,
+    /// `TIDEMILL_SCHEDTRACE`) out of range, naming it; else the system's, if it refuses a thread or the reactor's file descriptors.
     pub fn build(self) -> io::Result<Runtime> {
         let (options, watcher) = self.checked(|name| env::var(name).ok()).map_err(invalid)?;
         Runtime::start(options, watcher)
     }
 
     fn checked(self, env: impl Fn(&str) -> Option<String>) -> Result<(Options, Option<Watcher>), String> {
-        let (procs, watcher) = self.procs.resolve(env)?;
+        let (procs, watcher) = self.procs.resolve(&env)?;
         if self.max_threads < procs {
             return Err(format!("max_threads is {}, fewer than the {procs} procs", self.max_threads));
         }
@@ -138,10 +156,24 @@ impl Builder {
         if self.thread_name.contains('\0') {
             return Err(format!("thread_name {:?} has a NUL in it", self.thread_name));
         }
+        if self.flight_recorder > FLIGHT_RECORDER_MAX {
+            return Err(format!("flight_recorder is {}, more than {FLIGHT_RECORDER_MAX}", self.flight_recorder));
+        }
+        let trace = watch::interval(env)?;
         let cpus = watcher.as_ref().map_or(procs, |watcher| watcher.current().affinity().get());
         let most_procs = cpus.clamp(procs, self.max_threads);
-        let Self { max_threads, thread_name, thread_keep_alive, blocked_after, slice, .. } = self;
-        let options = Options { procs, most_procs, max_threads, thread_name, thread_keep_alive, blocked_after, slice };
+        let Self { max_threads, thread_name, thread_keep_alive, blocked_after, slice, flight_recorder, .. } = self;
+        let options = Options {
+            procs,
+            most_procs,
+            max_threads,
+            thread_name,
+            thread_keep_alive,
+            blocked_after,
+            slice,
+            flight_recorder,
+            trace,
+        };
         Ok((options, watcher))
     }
 }

@@ -54,7 +54,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (task, handle) = self.shared.outside.spawn(future, Location::caller());
+        let (task, handle) = self.shared.outside.spawn(future, self.shared.origin(Location::caller()));
         if let Some(task) = task {
             self.shared().inject(task);
         }

@@ -1,7 +1,6 @@
 //! What slabs know of their runtime, and the slabs for tasks that are spawned from outside.
 
 use std::future::Future;
-use std::panic::Location;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +10,7 @@ use super::Shared;
 use crate::current;
 use crate::limits::OUTSIDE_SLABS;
 use crate::machine::{Route, count};
-use crate::task::{self, Claimant, Claims, JoinHandle, Place, Schedule, Slab, Task};
+use crate::task::{self, Claimant, Claims, JoinHandle, Origin, Place, Schedule, Slab, Task};
 
 /// A runtime, not counted: its slabs are a part of it.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +74,10 @@ impl Schedule for Home {
             mine
         })
     }
+
+    fn panicked() {
+        current::machine(|local| local.map(|local| local.machine.watch.panicked()));
+    }
 }
 
 /// The slabs for tasks spawned by threads that are no machines. A thread keeps to one, and locks it to spawn.
@@ -90,13 +93,13 @@ impl Outside {
     }
 
     /// Makes a task; none to queue if the runtime has ended.
-    pub(crate) fn spawn<F>(&self, future: F, site: &'static Location<'static>) -> (Option<Task>, JoinHandle<F::Output>)
+    pub(crate) fn spawn<F>(&self, future: F, origin: Origin) -> (Option<Task>, JoinHandle<F::Output>)
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let (slab, claims) = &self.0[number_of_this_thread() % OUTSIDE_SLABS];
-        task::spawn(future, slab, claims, site)
+        task::spawn(future, slab, claims, origin)
     }
 
     pub(super) fn close(&self) {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Shared;
-use crate::machine::Machine;
+use crate::watch::{MachineMetrics, MachineState, machines};
 
 /// The numbers of a runtime at one moment. Each is exact; together they are not of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub struct Metrics {
     pub idle_procs: usize,
     /// Threads, the monitor not counted.
     pub threads: usize,
+    /// Threads that poll a task.
+    pub running_threads: usize,
+    /// Threads whose task is in [`blocking`](crate::blocking), or waits in a nested `block_on`.
+    pub blocking_threads: usize,
+    /// Threads that lost their turn in a poll that goes on: it blocked without saying so, or used its CPU for long.
+    pub detached_threads: usize,
+    /// Threads that wait for sockets and timers.
+    pub driving_threads: usize,
     /// Threads that sleep without work.
     pub parked_threads: usize,
     /// Threads that came out of a blocking call and wait for their turn.
@@ -30,6 +38,12 @@ pub struct Metrics {
     pub live_tasks: usize,
     /// Tasks ever spawned.
     pub spawned: u64,
+    /// Tasks in a poll.
+    pub running_tasks: usize,
+    /// Tasks in a queue. The other live tasks sleep.
+    pub queued_tasks: usize,
+    /// Polls that panicked.
+    pub panics: u64,
     /// Polls of tasks. Counted modulo 2^31 for each thread.
     pub polls: u64,
     /// Searches through other threads' queues.
@@ -56,32 +70,42 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn of(shared: &Shared) -> Self {
+    pub(crate) fn of(shared: &Shared) -> Self {
         let census = shared.roster.census();
-        let sum = |of: fn(&Machine) -> u64| shared.machines().map(of).sum();
         // In this order: a task that is counted as completed is counted as spawned, too.
         let completed = shared.completed();
         let spawned = shared.spawned();
+        let machines = machines::of(shared);
+        let count = |state| machines::in_state(&machines, state);
+        let sum = |of: fn(&MachineMetrics) -> u64| machines.iter().map(of).sum();
+        let injector_depth = shared.injector.len();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             procs: shared.roster.procs(),
             resizes: read(&shared.resizes),
             idle_procs: census.idle_procs,
             threads: census.threads,
+            running_threads: count(MachineState::Running),
+            blocking_threads: count(MachineState::Blocking),
+            detached_threads: count(MachineState::Detached),
+            driving_threads: count(MachineState::Driving),
             parked_threads: census.parked,
             waiting_threads: census.waiting,
             searching_threads: census.searching,
             thread_cap_hits: census.capped,
             live_tasks: spawned.saturating_sub(completed) as usize,
             spawned,
-            polls: sum(|machine| u64::from(machine.polls())),
-            searches: sum(|machine| machine.counters.searches.load(Ordering::Relaxed)),
-            steals: sum(|machine| machine.counters.steals.load(Ordering::Relaxed)),
-            parks: sum(|machine| machine.counters.parks.load(Ordering::Relaxed)),
+            running_tasks: shared.machines().filter(|machine| machine.activity().in_poll()).count(),
+            queued_tasks: injector_depth + machines.iter().map(|machine| machine.queue_depth).sum::<usize>(),
+            panics: sum(|machine| machine.panics),
+            polls: sum(|machine| machine.polls),
+            searches: sum(|machine| machine.searches),
+            steals: sum(|machine| machine.steals),
+            parks: sum(|machine| machine.parks),
             reactor_turns: shared.reactor.turns(),
             foreign_tasks: shared.reactor.foreign_tasks(),
             foreign_time: shared.reactor.foreign_time(),
-            injector_depth: shared.injector.len(),
+            injector_depth,
             retaken_marked: read(&shared.retakes.marked),
             retaken_blocked: read(&shared.retakes.blocked),
             retaken_burning: read(&shared.retakes.burning),

@@ -1,6 +1,7 @@
 //! What all machines of a runtime share.
 
 use std::io;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
 use crate::sync::lock;
-use crate::task::{Slab, Task};
+use crate::task::{Header, Origin, Slab, Task};
+use crate::watch::{self, What};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,11 +35,14 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
+    pub(crate) watch: watch::Hub,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
     /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
     holders: Box<[AtomicU32]>,
     stopping: AtomicBool,
+    /// Held while somebody looks at all tasks, or ends those of a slab.
+    visiting: Mutex<()>,
     /// All tasks have been ended; what is still queued, or is yet to be, is nothing.
     ended: AtomicBool,
     /// For the threads that it starts.
@@ -65,9 +70,11 @@ impl Shared {
             threads: Threads::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
+            watch: watch::Hub::new(options.flight_recorder),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
             holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
             stopping: AtomicBool::new(false),
+            visiting: Mutex::new(()),
             ended: AtomicBool::new(false),
             me: Weak::clone(me),
             options,
@@ -126,6 +133,7 @@ impl Shared {
 
     /// Queues a task from outside of the machines.
     pub(crate) fn inject(&self, task: Task) {
+        watch::injected(&task, &self.watch);
         self.injector.push(task);
         self.notify_fenced();
     }
@@ -225,6 +233,7 @@ impl Shared {
             Stuck::Burning => &self.retakes.burning,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        self.watch.note(What::Retake { machine: machine.id, reason: stuck.into() });
         self.holders[permit as usize].store(NONE, Ordering::Relaxed);
         self.stranded.add(machine.id);
         match self.roster.hand_off(permit) {
@@ -287,11 +296,28 @@ impl Shared {
 
     /// Ends the tasks of one slab.
     pub(crate) fn drain(&self, slab: &Slab<Home>) {
+        let _no_visit = lock(&self.visiting);
         self.drained.fetch_add(slab.drain(), Ordering::Relaxed);
     }
 
     fn slabs(&self) -> impl Iterator<Item = &Slab<Home>> {
         self.outside.slabs().chain(self.machines().map(|machine| &machine.tasks))
+    }
+
+    /// Shows every live task to `each`. What the machines do meanwhile is not held up.
+    pub(crate) fn visit(&self, mut each: impl FnMut(&Header, Origin)) {
+        let _alone = lock(&self.visiting);
+        let completed = self.slabs().map(|slab| slab.visit(&mut each)).sum();
+        self.drained.fetch_add(completed, Ordering::Relaxed);
+    }
+
+    /// Of a task that is spawned now, from outside.
+    pub(crate) fn origin(&self, site: &'static Location<'static>) -> Origin {
+        // While all sleep, nobody keeps the coarse clock.
+        if self.roster.idle() == self.roster.procs() {
+            self.watch.tick();
+        }
+        Origin { site, born: self.watch.coarse() }
     }
 
     /// Tasks ever spawned.

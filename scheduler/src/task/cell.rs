@@ -12,12 +12,13 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
-use super::header::{Content, Header, Vtable, release};
+use super::header::{Header, Vtable, release};
 use super::slab::Slab;
 use super::state::{Completion, Pending, Start};
+use super::tagged::{Content, Tagged};
 use super::{JoinError, Schedule, Submit, Task, waker};
 
-/// The future, then the output; `Header::content` says which.
+/// The future, then the output; the tag beside `Cell::slab` says which.
 ///
 /// Both belong to the holder of `RUNNING` until the task is complete, then to the join handle, or to the completer if
 /// there is none.
@@ -30,7 +31,7 @@ union Stage<F: Future> {
 struct Cell<F: Future, S> {
     header: Header,
     /// Valid while the task is not complete (see `slab.rs`).
-    slab: NonNull<Slab<S>>,
+    slab: Tagged<S>,
     join_waker: UnsafeCell<Option<Waker>>,
     stage: UnsafeCell<Stage<F>>,
 }
@@ -44,7 +45,7 @@ where
 {
     let cell = Box::new(Cell {
         header: Header::new(Raw::<F, S>::VTABLE),
-        slab: NonNull::from(slab),
+        slab: Tagged::new(slab),
         join_waker: UnsafeCell::new(None),
         stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
     });
@@ -56,6 +57,7 @@ struct Raw<F, S>(std::marker::PhantomData<(F, S)>);
 
 impl<F: Future, S: Schedule> Raw<F, S> {
     const VTABLE: &'static Vtable = &Vtable {
+        name: std::any::type_name::<F>,
         run: Self::run,
         dispose: Self::dispose,
         cancel: Self::cancel,
@@ -99,7 +101,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
             Pending::Idle => {}
             Pending::Resubmit => {
                 // SAFETY: the task is not complete.
-                let route = unsafe { cell.slab.as_ref() }.scheduler.route();
+                let route = unsafe { cell.slab.slab().as_ref() }.scheduler.route();
                 // SAFETY: the poller's reference becomes the queue's.
                 route.again(unsafe { Task::from_raw(task) });
             }
@@ -115,7 +117,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     /// Completes a task whose output is stored. Takes RUNNING and one reference.
     unsafe fn finish(cell: &Cell<F, S>, task: NonNull<Header>) {
         // SAFETY: the task is not complete.
-        let mine = S::retire(unsafe { cell.slab.as_ref() }, cell.header.place());
+        let mine = S::retire(unsafe { cell.slab.slab().as_ref() }, cell.header.place());
         let references = if mine { 2 } else { 1 };
         // SAFETY: passed on; the caller's reference, and the slab's if it gave its own up to us.
         unsafe { Self::complete(cell, task, references) };
@@ -153,7 +155,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     unsafe fn dispose(task: NonNull<Header>) {
         // SAFETY: the caller's reference.
         let cell = unsafe { Self::cell(task) };
-        let slab = cell.slab;
+        let slab = cell.slab.slab();
         let disposal = cell.header.state.dispose();
         if disposal.last {
             // SAFETY: it was the last.
@@ -180,7 +182,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
         // SAFETY: the caller's reference is alive until `task` is given away.
         let cell = unsafe { Self::cell(task) };
         // SAFETY: the caller made the task scheduled, so it was not complete, and if it is by now the slab is kept.
-        let route = unsafe { cell.slab.as_ref() }.scheduler.route();
+        let route = unsafe { cell.slab.slab().as_ref() }.scheduler.route();
         // SAFETY: the caller's reference becomes the queue's.
         route.ready(unsafe { Task::from_raw(task) });
     }
@@ -188,7 +190,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     unsafe fn take_output(task: NonNull<Header>, to: *mut ()) {
         // SAFETY: the join handle's reference.
         let cell = unsafe { Self::cell(task) };
-        assert_eq!(cell.header.content.replace(Content::Gone), Content::Output, "an output is taken once");
+        assert_eq!(cell.slab.replace(Content::Gone), Content::Output, "an output is taken once");
         // SAFETY: the task is complete, so the stage is the join handle's.
         let stage = unsafe { &mut *cell.stage.get() };
         // SAFETY: `content` said that the output is there.
@@ -220,7 +222,7 @@ impl<F: Future, S: Schedule> Raw<F, S> {
     }
 }
 
-impl<F: Future, S> Cell<F, S> {
+impl<F: Future, S: Schedule> Cell<F, S> {
     /// Polls the future. If it is ready or panics, it is dropped and the output stored.
     ///
     /// # Safety
@@ -231,7 +233,7 @@ impl<F: Future, S> Cell<F, S> {
         let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker::raw(task)) });
         let mut context = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            debug_assert_eq!(self.header.content.get(), Content::Future, "RUNNING without a future");
+            debug_assert_eq!(self.slab.content(), Content::Future, "RUNNING without a future");
             // SAFETY: RUNNING grants the stage.
             let stage = unsafe { &mut *self.stage.get() };
             // SAFETY: it holds the future until the task is about to complete.
@@ -242,7 +244,10 @@ impl<F: Future, S> Cell<F, S> {
         let output = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
-            Err(panic) => Err(JoinError::panicked(panic)),
+            Err(panic) => {
+                S::panicked();
+                Err(JoinError::panicked(panic))
+            }
         };
         // SAFETY: RUNNING is still ours.
         unsafe { self.store(output) };
@@ -275,7 +280,7 @@ impl<F: Future, S> Cell<F, S> {
         };
         // SAFETY: as above; what was in there is gone.
         unsafe { self.stage.get().write(Stage { output: ManuallyDrop::new(output) }) };
-        self.header.content.set(Content::Output);
+        self.slab.set(Content::Output);
     }
 
     /// Drops what the stage holds, in place.
@@ -284,7 +289,7 @@ impl<F: Future, S> Cell<F, S> {
     /// The caller has the stage.
     unsafe fn clear_stage(&self) {
         // Gone before it is: a destructor that unwinds leaves nothing to be dropped twice.
-        let content = self.header.content.replace(Content::Gone);
+        let content = self.slab.replace(Content::Gone);
         // SAFETY: the caller has the stage.
         let stage = unsafe { &mut *self.stage.get() };
         match content {

@@ -1,6 +1,6 @@
 //! The part of a task whose type does not depend on its future, and the table of what does.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,21 +15,13 @@ pub(crate) struct Header {
     pub(super) vtable: &'static Vtable,
     /// The task's place in its slab. Written once, before any other thread knows the task.
     place: AtomicU32,
-    /// What is on the stage; belongs to whom the stage belongs to (see `cell.rs`). Here because here is room.
-    pub(super) content: Cell<Content>,
-}
-
-/// What a task holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    Future,
-    Output,
-    Gone,
+    /// What the watchers know of the task: see `seen.rs`.
+    pub(super) seen: AtomicU32,
 }
 
 impl Header {
     pub(super) fn new(vtable: &'static Vtable) -> Self {
-        Self { state: State::new(), vtable, place: AtomicU32::new(0), content: Cell::new(Content::Future) }
+        Self { state: State::new(), vtable, place: AtomicU32::new(0), seen: AtomicU32::new(0) }
     }
 
     /// Relaxed: whoever reads it got the task through a queue, which orders it.
@@ -45,6 +37,8 @@ impl Header {
 /// What has to know the future's type. Each function takes the header of a task made with this very table.
 #[derive(Debug)]
 pub(super) struct Vtable {
+    /// The future's type.
+    pub(super) name: fn() -> &'static str,
     /// Runs a task taken from a queue; uses up the queue's reference.
     pub(super) run: unsafe fn(NonNull<Header>),
     /// Uses up the queue's reference of a task that has ended, and gives back what it kept of the runtime.

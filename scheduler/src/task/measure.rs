@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{Claims, Place, Schedule, Slab, Submit, Task, spawn};
+use super::{Claims, Origin, Place, Schedule, Slab, Submit, Task, spawn};
 
 const TASKS: u32 = 200_000;
 const ROUNDS: usize = 15;
@@ -82,7 +82,8 @@ fn own_cell() -> u32 {
         .map(|_| {
             let spawned = CLAIMS.with_borrow(|claims| {
                 let claims = claims.as_ref().expect("put in above");
-                spawn(once_around(), &slab, claims, std::panic::Location::caller())
+                let origin = Origin { site: std::panic::Location::caller(), born: 0 };
+                spawn(once_around(), &slab, claims, origin)
             });
             Queue.ready(spawned.0.expect("the slab is open"));
             spawned.1

@@ -9,6 +9,8 @@
 //! | `join.rs`, `error.rs` | the join handle and its error |
 //! | `slots.rs` | the table of live tasks: a place each (no unsafe but for a visit; model-checked) |
 //! | `slab.rs` | the live tasks of one spawner, and how the end of a runtime reaches them |
+//! | `tagged.rs` | the way to the slab, and what the cell holds |
+//! | `seen.rs` | what the watchers see of a task |
 //!
 //! An own cell instead of `async-task`, because abort by reference, the place in the slab and the panic payload would
 //! each need a wrapper around the future, and the slab a second allocation and a waker per task.
@@ -17,14 +19,15 @@ mod cell;
 mod error;
 mod header;
 mod join;
+mod seen;
 mod slab;
 mod slots;
 mod state;
+mod tagged;
 mod waker;
 
 use std::future::Future;
 use std::mem;
-use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
@@ -32,8 +35,11 @@ pub use error::JoinError;
 pub(crate) use header::Header;
 pub use join::JoinHandle;
 pub(crate) use slab::Slab;
-pub(crate) use slots::{Claimant, Claims, Place};
+pub(crate) use slots::{Claimant, Claims, Origin, Place};
+pub(crate) use state::Phase;
 use state::Shutdown;
+
+use crate::watch;
 
 /// What a slab knows of its runtime.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
@@ -62,6 +68,9 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 
     /// Takes a task that is about to complete out of its slab, by [`Slab::remove`]; passes its answer on.
     fn retire(slab: &Slab<Self>, place: Place) -> bool;
+
+    /// A poll on this thread panicked.
+    fn panicked() {}
 }
 
 /// The two ways into a queue.
@@ -117,17 +126,17 @@ pub(crate) fn spawn<F, S>(
     future: F,
     slab: &Slab<S>,
     claims: &impl Claimant,
-    site: &'static Location<'static>,
+    origin: Origin,
 ) -> (Option<Task>, JoinHandle<F::Output>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let task = cell::allocate(future, slab);
+    let task = cell::allocate(watch::instrument(future, origin.site), slab);
     // SAFETY: the join handle's reference of a new task with this output.
     let handle = unsafe { JoinHandle::from_raw(task) };
-    (slab.bind(claims, task, site), handle)
+    (slab.bind(claims, task, origin), handle)
 }
 
 /// Ends a task unless its poller does. `true`: the queue's reference now comes with a count of the runtime.

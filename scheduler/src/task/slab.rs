@@ -12,11 +12,10 @@
 //! with the queue's reference ([`Schedule::keep`]), and whoever disposes of that reference gives the count back.
 
 use std::mem::ManuallyDrop;
-use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::header::{Header, release};
-use super::slots::{Claimant, Claims, Place, Slots};
+use super::slots::{Claimant, Claims, Origin, Place, Slots};
 use super::{Schedule, Task};
 
 /// The live tasks of one spawner.
@@ -34,15 +33,10 @@ impl<S: Schedule> Slab<S> {
     }
 
     /// Binds a new task to this slab, which takes one of its references. None if the slab is closed: the task has ended.
-    pub(super) fn bind(
-        &self,
-        claims: &impl Claimant,
-        task: NonNull<Header>,
-        site: &'static Location<'static>,
-    ) -> Option<Task> {
+    pub(super) fn bind(&self, claims: &impl Claimant, task: NonNull<Header>, origin: Origin) -> Option<Task> {
         // SAFETY: the queue's reference of a new task.
         let queued = unsafe { Task::from_raw(task) };
-        let place = claims.with(|claims| (!self.slots.is_closed()).then(|| self.slots.insert(claims, task, site)));
+        let place = claims.with(|claims| (!self.slots.is_closed()).then(|| self.slots.insert(claims, task, origin)));
         let Some(place) = place else {
             self.end(task);
             return None;
@@ -77,6 +71,18 @@ impl<S: Schedule> Slab<S> {
             ended += 1;
         });
         ended
+    }
+
+    /// Shows every live task to `each`. Returns how many of them completed meanwhile and were taken out by this visit. Not
+    /// beside another visit or a drain.
+    pub(crate) fn visit(&self, mut each: impl FnMut(&Header, Origin)) -> u64 {
+        // SAFETY: a task that is visited keeps the slab's reference.
+        let removed = self.slots.visit(|task, origin| each(unsafe { task.as_ref() }, origin));
+        for task in &removed {
+            // SAFETY: the slab's reference, which the visit was left with; it is not used again.
+            unsafe { release(*task, 1) };
+        }
+        removed.len() as u64
     }
 
     /// Ends a task, unless its poller does, and releases the slab's reference.

@@ -8,7 +8,7 @@
 //! a look at all tasks:         visit    borrows one pointer at a time
 //! ```
 //!
-//! A place is two words: the pointer, or if it is free the next free place; and the site of the spawn.
+//! A place is three words: the pointer, or if it is free the next free place; the site of the spawn; and its time.
 //!
 //! A pointer is taken out of its place by a swap, so exactly one of a remover and a drain gets it, and with it the
 //! duty that it stands for (the slab's reference to a task). Places given back by others are on a list that the
@@ -61,8 +61,18 @@ struct Slot<T> {
     /// A pointer; or what [`is_pointer`] tells from one: null, the place is drained; `borrowed`, a visitor has the
     /// pointer; a `link`, the place is on a list of free ones.
     pointer: AtomicPtr<T>,
-    /// A `&'static Location`: where the task was spawned.
+    /// The two parts of an [`Origin`].
     site: AtomicPtr<Location<'static>>,
+    born: AtomicU32,
+}
+
+/// Where a task comes from, beside its pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Where it was spawned.
+    pub(crate) site: &'static Location<'static>,
+    /// When, on the coarse clock.
+    pub(crate) born: u32,
 }
 
 /// The owner's part of one table: the right to insert.
@@ -107,11 +117,12 @@ impl<T> Slots<T> {
     ///
     /// # Panics
     /// If there are 2^32 pointers in the table.
-    pub(crate) fn insert(&self, claims: &Claims, pointer: NonNull<T>, site: &'static Location<'static>) -> Place {
+    pub(crate) fn insert(&self, claims: &Claims, pointer: NonNull<T>, origin: Origin) -> Place {
         let place = self.claim(claims);
         let slot = self.slot(place);
         // Relaxed: published with the pointer.
-        slot.site.store(ptr::from_ref(site).cast_mut(), Ordering::Relaxed);
+        slot.site.store(ptr::from_ref(origin.site).cast_mut(), Ordering::Relaxed);
+        slot.born.store(origin.born, Ordering::Relaxed);
         // Pairs with the swaps of `remove` and `drain`.
         fill(&slot.pointer, pointer.as_ptr());
         self.inserted.store(self.inserted() + 1, Ordering::Relaxed);
@@ -162,8 +173,7 @@ impl<T> Slots<T> {
     /// Shows every pointer that is seen to `each`; what it points to stays meanwhile. Returns those that were removed
     /// during their visit: what they stand for is the caller's. One visitor at a time.
     #[must_use]
-    #[cfg_attr(not(test), expect(dead_code, reason = "for task dumps"))]
-    pub(crate) fn visit(&self, mut each: impl FnMut(NonNull<T>, &'static Location<'static>)) -> Vec<NonNull<T>> {
+    pub(crate) fn visit(&self, mut each: impl FnMut(NonNull<T>, Origin)) -> Vec<NonNull<T>> {
         let mut removed = Vec::new();
         for (place, slot) in (0..).zip(self.slots()) {
             let seen = slot.pointer.load(Ordering::Relaxed);
@@ -173,7 +183,8 @@ impl<T> Slots<T> {
                 continue;
             }
             // SAFETY: only `&'static` are stored, before the pointer.
-            each(pointer, unsafe { &*slot.site.load(Ordering::Relaxed) });
+            let site = unsafe { &*slot.site.load(Ordering::Relaxed) };
+            each(pointer, Origin { site, born: slot.born.load(Ordering::Relaxed) });
             // Release: whoever takes the pointer out does so after the visit.
             if slot.pointer.compare_exchange(borrowed(), seen, Ordering::AcqRel, Ordering::Acquire).is_err() {
                 removed.push(pointer);
@@ -234,7 +245,8 @@ impl<T> Slots<T> {
 
 impl<T> Slot<T> {
     fn new() -> Self {
-        Self { pointer: AtomicPtr::new(ptr::null_mut()), site: AtomicPtr::new(ptr::null_mut()) }
+        let (pointer, site) = (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
+        Self { pointer, site, born: AtomicU32::new(0) }
     }
 }
 

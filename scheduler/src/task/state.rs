@@ -111,6 +111,19 @@ pub(super) struct Disposal {
     pub(super) last: bool,
 }
 
+/// What a task does, for those who only look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits to be woken.
+    Idle,
+    /// It is in a queue.
+    Queued,
+    /// It is being polled.
+    Running,
+    /// It is complete.
+    Complete,
+}
+
 /// The word. See the head of the file.
 #[derive(Debug)]
 pub(super) struct State(AtomicUsize);
@@ -259,6 +272,16 @@ impl State {
                 let complete = s & COMPLETE != 0;
                 if complete { (s, true) } else { ((s & !(JOIN_INTEREST | JOIN_WAKER)) - REF, false) }
             })
+    }
+
+    /// A glance. Relaxed: it may be over when the caller reads it.
+    pub(super) fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Relaxed) {
+            s if s & COMPLETE != 0 => Phase::Complete,
+            s if s & RUNNING != 0 => Phase::Running,
+            s if s & SCHEDULED != 0 => Phase::Queued,
+            _ => Phase::Idle,
+        }
     }
 
     /// One more reference. The caller has one already, so nothing needs ordering.

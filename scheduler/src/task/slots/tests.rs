@@ -3,10 +3,14 @@
 use std::panic::Location;
 use std::ptr::NonNull;
 
-use super::{FIRST, Slots};
+use super::{FIRST, Origin, Slots};
 
 fn pointer(to: &'static u32) -> NonNull<u32> {
     NonNull::from(to)
+}
+
+fn origin() -> Origin {
+    Origin { site: Location::caller(), born: 7 }
 }
 
 #[cfg(not(tidemill_loom))]
@@ -16,7 +20,7 @@ mod steps {
     #[test]
     fn places_are_used_again_and_chunks_are_added() {
         let (table, claims) = Slots::new();
-        let here = Location::caller();
+        let here = origin();
         let places: Vec<_> = (0..3 * FIRST).map(|_| table.insert(&claims, pointer(&7), here)).collect();
         let expected: Vec<_> = (0..3 * FIRST).collect();
         assert_eq!(places, expected, "fresh places in order, over two chunks");
@@ -31,7 +35,7 @@ mod steps {
     #[test]
     fn a_pointer_is_given_to_one_taker_only() {
         let (table, claims) = Slots::new();
-        let here = Location::caller();
+        let here = origin();
         let (first, second) = (table.insert(&claims, pointer(&1), here), table.insert(&claims, pointer(&2), here));
         assert!(table.remove(first, Some(&claims)));
         let mut drained = Vec::new();
@@ -44,11 +48,11 @@ mod steps {
     #[test]
     fn a_visitor_sees_all_and_is_left_with_what_is_removed_meanwhile() {
         let (table, claims) = Slots::new();
-        let here = Location::caller();
+        let here = origin();
         let places: Vec<_> = [&1, &2, &3].map(|n| table.insert(&claims, pointer(n), here)).into();
         let mut seen = Vec::new();
-        let removed = table.visit(|p, site| {
-            assert_eq!(site, here);
+        let removed = table.visit(|p, origin| {
+            assert_eq!(origin, here);
             // SAFETY: the pointers are to statics.
             seen.push(unsafe { *p.as_ref() });
             if seen.len() == 2 {
@@ -73,9 +77,9 @@ mod models {
         loom::model(|| {
             let (table, claims) = Slots::new();
             let table = Arc::new(table);
-            let place = table.insert(&claims, pointer(&1), Location::caller());
+            let place = table.insert(&claims, pointer(&1), origin());
             // The second chunk is made before: loom does not know that `OnceLock` orders its making.
-            let second = table.insert(&claims, pointer(&2), Location::caller());
+            let second = table.insert(&claims, pointer(&2), origin());
             assert!(table.remove(second, Some(&claims)));
             let (drainer, remover) = (Arc::clone(&table), Arc::clone(&table));
             let drain = thread::spawn(move || {
@@ -84,7 +88,7 @@ mod models {
                 drained
             });
             let remove = thread::spawn(move || u32::from(remover.remove(place, None)));
-            table.insert(&claims, pointer(&2), Location::caller());
+            table.insert(&claims, pointer(&2), origin());
             let drained = drain.join().expect("no panic") + remove.join().expect("no panic");
             let mut left = 0;
             table.drain(|_| left += 1);
@@ -97,14 +101,14 @@ mod models {
         loom::model(|| {
             let (table, claims) = Slots::new();
             let table = Arc::new(table);
-            let places = [(); 2].map(|()| table.insert(&claims, pointer(&1), Location::caller()));
+            let places = [(); 2].map(|()| table.insert(&claims, pointer(&1), origin()));
             let others = places.map(|place| {
                 let table = Arc::clone(&table);
                 thread::spawn(move || assert!(table.remove(place, None)))
             });
-            let early = table.insert(&claims, pointer(&2), Location::caller());
+            let early = table.insert(&claims, pointer(&2), origin());
             others.map(|other| other.join().expect("no panic"));
-            let late = [(); 2].map(|()| table.insert(&claims, pointer(&3), Location::caller()));
+            let late = [(); 2].map(|()| table.insert(&claims, pointer(&3), origin()));
             assert!(late[0] != late[1] && !late.contains(&early), "a place was claimed twice: {early} {late:?}");
         });
     }
@@ -114,7 +118,7 @@ mod models {
         loom::model(|| {
             let (table, claims) = Slots::new();
             let table = Arc::new(table);
-            let place = table.insert(&claims, pointer(&1), Location::caller());
+            let place = table.insert(&claims, pointer(&1), origin());
             let remover = Arc::clone(&table);
             let remove = thread::spawn(move || remover.remove(place, None));
             let removed = table.visit(|_, _| ()).len();
