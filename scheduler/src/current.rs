@@ -18,6 +18,17 @@ thread_local! {
 
 /// Runs `f` with `local` as this thread's machine.
 pub(crate) fn with_machine<T>(local: &Local, f: impl FnOnce() -> T) -> T {
+    exchanged(local, f)
+}
+
+/// Runs `f` as if this thread were no machine.
+#[cfg(feature = "testing")]
+pub(crate) fn without_machine<T>(f: impl FnOnce() -> T) -> T {
+    exchanged(ptr::null(), f)
+}
+
+/// `local` is null, or borrowed by the caller until this returns.
+fn exchanged<T>(local: *const Local, f: impl FnOnce() -> T) -> T {
     struct Reset(*const Local);
     impl Drop for Reset {
         fn drop(&mut self) {
@@ -32,7 +43,7 @@ pub(crate) fn with_machine<T>(local: &Local, f: impl FnOnce() -> T) -> T {
 pub(crate) fn machine<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
     // `try_with`: a task may be woken by a destructor at the thread's end.
     let local = MACHINE.try_with(Cell::get).unwrap_or(ptr::null());
-    // SAFETY: `with_machine` borrows the machine for as long as the pointer is set, and on this thread only.
+    // SAFETY: `with_machine` borrows the machine for as long as the pointer is set, and on this thread only; else null.
     f(unsafe { local.as_ref() })
 }
 

@@ -19,6 +19,8 @@ mod runtime;
 mod sync;
 #[cfg(not(tidemill_loom))]
 mod task;
+#[cfg(all(feature = "testing", not(tidemill_loom)))]
+pub mod testing;
 #[cfg(not(tidemill_loom))]
 mod vitals;
 #[cfg(not(tidemill_loom))]

@@ -6,7 +6,7 @@ use super::Shared;
 use crate::machine::Machine;
 
 /// The numbers of a runtime at one moment. Each is exact; together they are not of one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metrics {
     /// Tasks that run at the same time at the most.
@@ -50,6 +50,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// A simulation has one thread and nothing of what happens between threads.
+    #[cfg(feature = "testing")]
+    pub(super) fn of_simulation(world: &crate::testing::World) -> Self {
+        let (live_tasks, spawned, polls) = (world.live_tasks(), world.spawned(), world.polls());
+        Self { procs: 1, threads: 1, live_tasks, spawned, polls, ..Self::default() }
+    }
+
     pub(super) fn of(shared: &Shared) -> Self {
         let census = shared.roster.census();
         let sum = |of: fn(&Machine) -> u64| shared.machines().map(of).sum();

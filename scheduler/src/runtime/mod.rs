@@ -200,13 +200,13 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[track_caller]
-fn run_on<F: Future>(handle: &Handle, future: F) -> F::Output {
+fn run_on<F: Future>(handle: &Handle, shared: &Shared, future: F) -> F::Output {
     assert!(
         !reactor::is_inside(),
         "block_on inside of a tokio::spawn task: it would wait for the reactor that runs it; await, or use tidemill::spawn"
     );
     let _handle = current::enter(handle.clone());
-    let _reactor = handle.shared().reactor.enter();
+    let _reactor = shared.reactor.enter();
     drive::run(future)
 }
 
