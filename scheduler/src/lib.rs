@@ -28,7 +28,9 @@ mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.
 #[cfg(tidemill_loom)]
+#[expect(dead_code, reason = "the models use a part of it")]
 mod machine {
+    mod permit;
     mod queue;
 }
 

@@ -246,7 +246,7 @@ impl Monitor {
     fn retake(&mut self, permit: usize, stuck: Stuck) -> bool {
         let shared = &self.shared;
         let Some(machine) = shared.holder(permit).filter(|_| shared.work_waits()) else { return false };
-        if !machine.retake(permit as Permit) {
+        if !shared.retake(machine, permit as Permit) {
             return false;
         }
         self.sightings[permit] = None;

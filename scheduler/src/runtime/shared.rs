@@ -1,7 +1,7 @@
 //! What all machines of a runtime share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crossbeam_deque::{Injector, Steal};
 use super::Options;
 use super::home::{Home, Outside};
 use super::stranded::Stranded;
-use crate::machine::{self, Machine, NONE};
+use crate::machine::{self, Holders, Machine};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
@@ -35,8 +35,7 @@ pub(crate) struct Shared {
     pub(crate) resizes: AtomicU64,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
-    /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
-    holders: Box<[AtomicU32]>,
+    holders: Holders,
     stopping: AtomicBool,
     /// All tasks have been ended; what is still queued, or is yet to be, is nothing.
     ended: AtomicBool,
@@ -66,7 +65,7 @@ impl Shared {
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
-            holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
+            holders: Holders::new(options.most_procs),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             me: Weak::clone(me),
@@ -106,22 +105,22 @@ impl Shared {
 
     /// The machine that holds `permit`, as of late.
     pub(crate) fn holder(&self, permit: usize) -> Option<&Machine> {
-        // Acquire: pairs with `hold`, so that the machine is there. What is read of the machine is atomic by itself.
-        let id = self.holders[permit].load(Ordering::Acquire);
-        if id == NONE { None } else { self.known(id) }
+        self.known(self.holders.get(permit)?)
     }
 
     /// `machine` has `permit` from now on.
     pub(crate) fn hold(&self, permit: Permit, machine: &Machine) {
-        machine.set_permit(permit);
-        self.holders[permit as usize].store(machine.id, Ordering::Release);
+        self.holders.hold(&machine.held, permit, machine.id);
     }
 
     /// Takes the permit from `machine`, by its own thread; none if the monitor was faster.
     pub(crate) fn give_up(&self, machine: &Machine) -> Option<Permit> {
-        let permit = machine.give_up_permit()?;
-        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
-        Some(permit)
+        self.holders.give_up(&machine.held)
+    }
+
+    /// Takes the permit from `machine`, by the monitor; `false` if it does not hold it any more.
+    pub(crate) fn retake(&self, machine: &Machine, permit: Permit) -> bool {
+        self.holders.retake(&machine.held, permit)
     }
 
     /// Queues a task from outside of the machines.
@@ -225,7 +224,6 @@ impl Shared {
             Stuck::Burning => &self.retakes.burning,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
         self.stranded.add(machine.id);
         match self.roster.hand_off(permit) {
             Some(wakeup) => self.deliver(wakeup),
@@ -280,7 +278,7 @@ impl Shared {
     fn retake_all(&self) {
         for permit in 0..self.holders.len() {
             if let Some(machine) = self.holder(permit) {
-                machine.retake(permit as Permit);
+                self.retake(machine, permit as Permit);
             }
         }
     }
