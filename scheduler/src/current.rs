@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::machine::Local;
 use crate::runtime::Handle;
+use crate::sync::thread_local;
 
 thread_local! {
     static MACHINE: Cell<*const Local> = const { Cell::new(ptr::null()) };
@@ -32,10 +33,10 @@ fn exchanged<T>(local: *const Local, f: impl FnOnce() -> T) -> T {
     struct Reset(*const Local);
     impl Drop for Reset {
         fn drop(&mut self) {
-            MACHINE.set(self.0);
+            MACHINE.with(|machine| machine.set(self.0));
         }
     }
-    let _reset = Reset(MACHINE.replace(local));
+    let _reset = Reset(MACHINE.with(|machine| machine.replace(local)));
     f()
 }
 
@@ -61,7 +62,10 @@ pub(crate) fn handle() -> Option<Handle> {
 /// Makes `handle` the runtime of this thread for as long as the guard lives.
 pub(crate) fn enter(handle: Handle) -> Entered {
     let away = machine(|local| local.is_some_and(|local| !Arc::ptr_eq(local.shared(), handle.shared())));
-    Entered { handle: HANDLE.replace(Some(handle)), away: AWAY.replace(away) }
+    Entered {
+        handle: HANDLE.with(|before| before.replace(Some(handle))),
+        away: AWAY.with(|before| before.replace(away)),
+    }
 }
 
 /// Puts the runtime before back.
@@ -74,6 +78,6 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let _ = HANDLE.try_with(|handle| handle.replace(self.handle.take()));
-        AWAY.set(self.away);
+        AWAY.with(|away| away.set(self.away));
     }
 }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(tidemill_shuttle, expect(dead_code, reason = "the model has neither kernel nor clock"))]
 
 #[cfg(not(tidemill_loom))]
 mod current;
@@ -11,11 +12,14 @@ mod machine;
 #[cfg(not(tidemill_loom))]
 mod monitor;
 #[cfg(not(tidemill_loom))]
+#[cfg_attr(tidemill_shuttle, path = "schedules/reactor.rs")]
 mod reactor;
 #[cfg_attr(tidemill_loom, expect(dead_code, reason = "the models use a part of it"))]
 mod roster;
 #[cfg(not(tidemill_loom))]
 mod runtime;
+#[cfg(tidemill_shuttle)]
+mod schedules;
 mod sync;
 #[cfg(not(tidemill_loom))]
 mod task;

@@ -19,7 +19,6 @@
 //! After two of these, and if a driver is in the reactor, the monitor sleeps until a permit is taken.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tidemill_cgroup::Watcher;
@@ -32,6 +31,7 @@ use crate::limits::{
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
 use crate::runtime::{Handle, Options, Shared, procs};
+use crate::sync::thread;
 use crate::vitals::nap_precisely;
 
 /// Why a permit was retaken.
@@ -136,7 +136,7 @@ impl Monitor {
     fn sleep(&mut self) {
         let roster = &self.shared.roster;
         if self.idle < MONITOR_IDLE_NAPS || self.nap < MONITOR_NAP_MAX || !roster.monitor_may_sleep() {
-            return thread::park_timeout(self.nap);
+            return nap(self.nap);
         }
         while roster.monitor_asleep() && !self.shared.is_stopping() {
             thread::park();
@@ -275,11 +275,33 @@ enum Look {
     Stuck(Stuck),
 }
 
+#[cfg(not(tidemill_shuttle))]
+fn nap(duration: Duration) {
+    thread::park_timeout(duration);
+}
+
+/// shuttle's clock stands still.
+#[cfg(tidemill_shuttle)]
+fn nap(_duration: Duration) {
+    thread::yield_now();
+}
+
 impl Sighting {
     fn verdict(&mut self, machine: &Machine, now: Instant, options: &Options) -> Option<Stuck> {
         if self.activity.in_region() {
             return Some(Stuck::Marked);
         }
+        self.measured(machine, now, options)
+    }
+
+    /// shuttle's clock stands still.
+    #[cfg(tidemill_shuttle)]
+    fn measured(&mut self, _machine: &Machine, _now: Instant, _options: &Options) -> Option<Stuck> {
+        crate::schedules::verdict()
+    }
+
+    #[cfg(not(tidemill_shuttle))]
+    fn measured(&mut self, machine: &Machine, now: Instant, options: &Options) -> Option<Stuck> {
         let used = machine.cpu_time();
         let (at, before) = *self.cpu.get_or_insert((now, used?));
         let (wall, cpu) = (now - at, used?.saturating_sub(before));

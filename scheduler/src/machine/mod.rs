@@ -28,13 +28,11 @@ mod runnext;
 mod worker;
 
 use std::ptr::NonNull;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::roster::{MachineId, Permit};
 use crate::runtime::Home;
-use crate::sync::lock;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::task::{Claims, Header, Slab, Task};
 use crate::vitals::Vitals;
 use permit::Sleeper;

@@ -1,9 +1,8 @@
 //! What a runtime did and does, in numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::Shared;
 use crate::machine::Machine;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The numbers of a runtime at one moment. Each is exact; together they are not of one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -69,12 +69,18 @@ impl Runtime {
         Builder::default()
     }
 
-    fn start(options: Options, watcher: Option<Watcher>) -> io::Result<Self> {
+    pub(crate) fn start(options: Options, watcher: Option<Watcher>) -> io::Result<Self> {
+        let runtime = Self::unwatched(options)?;
+        monitor::start(runtime.handle.shared(), watcher)?;
+        Ok(runtime)
+    }
+
+    /// Without a monitor.
+    pub(crate) fn unwatched(options: Options) -> io::Result<Self> {
         let shared = Shared::new(options)?;
         let runtime = Self { handle: Handle::new(Arc::clone(&shared)) };
         // From here on an error drops the runtime, which ends what has been started.
         shared.start_first()?;
-        monitor::start(&shared, watcher)?;
         Ok(runtime)
     }
 

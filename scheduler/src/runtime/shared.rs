@@ -1,8 +1,7 @@
 //! What all machines of a runtime share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::{Injector, Steal};
@@ -14,7 +13,7 @@ use crate::machine::{self, Holders, Machine};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
-use crate::sync::lock;
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, fence, lock};
 use crate::task::{Slab, Task};
 
 #[derive(Debug)]
