@@ -7,7 +7,7 @@ use std::{
 
 use crate::workspace::Workspace;
 
-/// A call of cargo that has not been made yet.
+/// A call of cargo, or of rustup for another cargo, that has not been made yet.
 #[derive(Debug)]
 pub(crate) struct Cargo {
     command: Command,
@@ -18,9 +18,20 @@ pub(crate) struct Cargo {
 /// `cargo` with `args`, which are split at blanks: no argument here contains one.
 pub(crate) fn cargo(at: &Workspace, args: &str) -> Cargo {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
+    program_with(at, Command::new(program), "cargo", args)
+}
+
+/// `rustup` with `args`: the way to a cargo of another toolchain.
+pub(crate) fn rustup(at: &Workspace, args: &str) -> Cargo {
+    let mut command = Command::new("rustup");
+    // Ours; the other toolchain's cargo sets its own.
+    command.env_remove("CARGO");
+    program_with(at, command, "rustup", args)
+}
+
+fn program_with(at: &Workspace, mut command: Command, name: &str, args: &str) -> Cargo {
     command.args(args.split(' ')).current_dir(at.root());
-    Cargo { command, line: format!("cargo {args}") }
+    Cargo { command, line: format!("{name} {args}") }
 }
 
 impl Cargo {

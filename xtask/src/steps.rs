@@ -3,7 +3,7 @@
 use crate::{
     layers,
     process::{Cargo, cargo},
-    tidy,
+    sanitize, tidy,
     workspace::Workspace,
 };
 
@@ -29,6 +29,18 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
     Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
     Step { name: "shuttle", what: "the whole scheduler under random interleavings", part_of_test: true, run: shuttle },
+    Step {
+        name: "asan",
+        what: "the scheduler under the address sanitizer (nightly)",
+        part_of_test: false,
+        run: sanitize::address,
+    },
+    Step {
+        name: "tsan",
+        what: "the scheduler under the thread sanitizer (nightly, rust-src)",
+        part_of_test: false,
+        run: sanitize::thread,
+    },
     Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
 ];
 
@@ -90,7 +102,7 @@ fn doctest(at: &Workspace) -> Result<(), String> {
 }
 
 fn doc(at: &Workspace) -> Result<(), String> {
-    cargo(at, "doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
+    cargo(at, "doc --workspace --no-deps --features tidemill/testing").env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
 fn examples(at: &Workspace) -> Result<(), String> {
