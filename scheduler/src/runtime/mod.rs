@@ -218,3 +218,6 @@ fn run_on<F: Future>(handle: &Handle, shared: &Shared, future: F) -> F::Output {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, not(tidemill_shuttle)))]
+mod stress;

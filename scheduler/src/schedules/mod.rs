@@ -4,8 +4,8 @@
 //! (`reactor.rs`), the monitor's clocks by chance (`verdict`), and a few limits by smaller ones (`limits.rs`). All
 //! else is what ships. A schedule in which somebody sleeps for ever ends as a deadlock, for no time-out passes.
 //!
-//! What it does not see: weak memory (every access is sequentially consistent; that is loom's part), what lies between
-//! two steps of `crossbeam-deque`, and tokio.
+//! What it does not see: weak memory (every access is sequentially consistent; that is loom's part), what lies within
+//! one step of crossbeam's injector, and tokio.
 
 use shuttle::rand::{Rng, thread_rng};
 

@@ -153,6 +153,7 @@ fn all_end(procs: usize, tasks: usize) {
         }
     });
     assert_eq!(ended, tasks + 2);
+    assert_eq!(rt.metrics().live_tasks, 0, "a task is out of its slab before its handle says so");
     come_to_rest(rt);
     setter.join().expect("no panic");
 }

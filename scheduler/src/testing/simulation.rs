@@ -13,7 +13,7 @@ use crate::runtime::Handle;
 /// Polls before a simulation is taken for endless.
 const MAX_POLLS: u64 = 1_000_000;
 
-/// A deterministic run of a program of tasks. See [the module](self).
+/// A deterministic run of a program of tasks. See [`testing`](crate::testing).
 ///
 /// ```
 /// use tidemill_scheduler::{spawn, testing::Simulation};
