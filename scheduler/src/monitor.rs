@@ -183,12 +183,13 @@ impl Monitor {
         }
     }
 
-    /// A push that raced with a retake may lie in a queue that was empty, and forgotten, before.
+    /// A push that raced with a retake may lie in a queue that was empty, and forgotten, before. Until the end of that
+    /// poll: the machine may enter a region in it, behind the push, and wait there for what it has pushed.
     fn recheck_stranded(&mut self) {
         let shared = &self.shared;
         self.stranded.retain(|&(id, activity)| {
             shared.known(id).is_some_and(|machine| {
-                let stuck = machine.permit().is_none() && machine.activity() == activity;
+                let stuck = machine.permit().is_none() && machine.activity().tick == activity.tick;
                 if stuck && (machine.has_queued() || !machine.thieves.next.is_empty()) {
                     shared.stranded.add(id);
                 }
@@ -280,10 +281,12 @@ fn nap(duration: Duration) {
     thread::park_timeout(duration);
 }
 
-/// shuttle's clock stands still.
+/// shuttle's clock stands still. Several rounds without a nap between them stand for a thread that has no CPU meanwhile.
 #[cfg(tidemill_shuttle)]
 fn nap(_duration: Duration) {
-    thread::yield_now();
+    if crate::schedules::one_in(4) {
+        thread::yield_now();
+    }
 }
 
 impl Sighting {

@@ -232,18 +232,7 @@ fn blocked_tasks_do_not_hold_the_others(procs: usize, most: usize) {
             })
         })
         .collect();
-    let on_its_child = rt.spawn(async {
-        let signal = Arc::new(Signal::default());
-        let child = Arc::clone(&signal);
-        let child = spawn(async move { child.set() });
-        // Unmarked, or marked.
-        if one_in_two() {
-            signal.wait_blocking()
-        } else {
-            blocking(|| signal.wait_blocking())
-        }
-        child.await.expect("no panic");
-    });
+    let on_its_child = rt.spawn(blocks_on_its_child());
     let others: Vec<_> = (0..2).map(|_| rt.spawn(step(Arc::clone(&signal)))).collect();
     let setter = rt.spawn(async move {
         event().await;
@@ -261,6 +250,34 @@ fn blocked_tasks_do_not_hold_the_others(procs: usize, most: usize) {
     });
     sizer.join().expect("no panic");
     come_to_rest(rt);
+}
+
+/// Pushes to the own queue, and then keeps the thread until somebody else has run what was pushed.
+async fn blocks_on_its_child() {
+    let signal = Arc::new(Signal::default());
+    let child = Arc::clone(&signal);
+    let child = spawn(async move { child.set() });
+    // Unmarked, or marked.
+    if one_in_two() {
+        signal.wait_blocking()
+    } else {
+        blocking(|| signal.wait_blocking())
+    }
+    child.await.expect("no panic");
+}
+
+#[test]
+fn shuttle_what_a_blocked_task_has_pushed_is_found() {
+    check(|| {
+        let rt = watched(1, 1);
+        let tasks: Vec<_> = (0..3).map(|_| rt.spawn(blocks_on_its_child())).collect();
+        rt.block_on(async {
+            for task in tasks {
+                task.await.expect("no panic");
+            }
+        });
+        come_to_rest(rt);
+    });
 }
 
 #[test]
