@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::runtime::Options;
-use crate::{JoinError, JoinHandle, Runtime, blocking, spawn, yield_now};
+use crate::{JoinError, JoinHandle, Runtime, blocking, limits, spawn, yield_now};
 
 const SECONDS: u64 = 2;
 
@@ -187,12 +187,23 @@ impl Ends {
     }
 }
 
+fn options(procs: usize) -> Options {
+    Options {
+        procs,
+        most_procs: MOST,
+        max_threads: 64,
+        thread_name: "stress".to_owned(),
+        // Short, so that threads come and go.
+        thread_keep_alive: Duration::from_millis(5),
+        blocked_after: limits::BLOCKED_AFTER,
+        slice: limits::SLICE,
+    }
+}
+
 fn round(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let procs = random.usize(1..=MOST);
-    let slice = Duration::from_millis(10);
-    let options = Options { procs, most_procs: MOST, max_threads: 64, thread_name: "stress".to_owned(), slice };
-    let rt = Runtime::start(options, None).expect("the system gives threads");
+    let rt = Runtime::start(options(procs), None).expect("the system gives threads");
     let (to_foreign, questions) = mpsc::channel();
     let answerer = thread::spawn(move || answer(&questions));
     let round = Round { questions: to_foreign, gone: Arc::default(), made: Arc::default() };
