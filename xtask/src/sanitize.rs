@@ -34,7 +34,9 @@ pub(crate) fn thread(at: &Workspace) -> Result<(), String> {
 /// In a target directory of its own, because flags rebuild every dependency; with a target named, so that build scripts
 /// and macros are left out.
 fn tests(at: &Workspace, sanitizer: &str, std: &str) -> Result<(), String> {
-    let line = format!("run nightly cargo test --package tidemill-scheduler --lib --tests --target {TARGET}{std}");
+    let line = format!(
+        "run nightly cargo test --package tidemill-scheduler --lib --tests --no-fail-fast --target {TARGET}{std}"
+    );
     rustup(at, &line)
         .env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"))
         .env("CARGO_TARGET_DIR", at.target_for(&format!("sanitize-{sanitizer}")))
