@@ -10,6 +10,8 @@ pub use tidemill_pools as pools;
 pub use tidemill_profiling as profiling;
 #[cfg(feature = "resilience")]
 pub use tidemill_resilience as resilience;
+#[cfg(feature = "testing")]
+pub use tidemill_scheduler::testing;
 #[doc(inline)]
 pub use tidemill_scheduler::{
     Builder, Handle, JoinError, JoinHandle, Metrics, Procs, Runtime, block_on, blocking, spawn, spawn_blocking, watch,

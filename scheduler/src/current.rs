@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::machine::Local;
 use crate::runtime::Handle;
+use crate::sync::thread_local;
 
 thread_local! {
     static MACHINE: Cell<*const Local> = const { Cell::new(ptr::null()) };
@@ -18,13 +19,24 @@ thread_local! {
 
 /// Runs `f` with `local` as this thread's machine.
 pub(crate) fn with_machine<T>(local: &Local, f: impl FnOnce() -> T) -> T {
+    exchanged(local, f)
+}
+
+/// Runs `f` as if this thread were no machine.
+#[cfg(feature = "testing")]
+pub(crate) fn without_machine<T>(f: impl FnOnce() -> T) -> T {
+    exchanged(ptr::null(), f)
+}
+
+/// `local` is null, or borrowed by the caller until this returns.
+fn exchanged<T>(local: *const Local, f: impl FnOnce() -> T) -> T {
     struct Reset(*const Local);
     impl Drop for Reset {
         fn drop(&mut self) {
-            MACHINE.set(self.0);
+            MACHINE.with(|machine| machine.set(self.0));
         }
     }
-    let _reset = Reset(MACHINE.replace(local));
+    let _reset = Reset(MACHINE.with(|machine| machine.replace(local)));
     f()
 }
 
@@ -32,7 +44,7 @@ pub(crate) fn with_machine<T>(local: &Local, f: impl FnOnce() -> T) -> T {
 pub(crate) fn machine<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
     // `try_with`: a task may be woken by a destructor at the thread's end.
     let local = MACHINE.try_with(Cell::get).unwrap_or(ptr::null());
-    // SAFETY: `with_machine` borrows the machine for as long as the pointer is set, and on this thread only.
+    // SAFETY: `with_machine` borrows the machine for as long as the pointer is set, and on this thread only; else null.
     f(unsafe { local.as_ref() })
 }
 
@@ -50,7 +62,10 @@ pub(crate) fn handle() -> Option<Handle> {
 /// Makes `handle` the runtime of this thread for as long as the guard lives.
 pub(crate) fn enter(handle: Handle) -> Entered {
     let away = machine(|local| local.is_some_and(|local| !Arc::ptr_eq(local.shared(), handle.shared())));
-    Entered { handle: HANDLE.replace(Some(handle)), away: AWAY.replace(away) }
+    Entered {
+        handle: HANDLE.with(|before| before.replace(Some(handle))),
+        away: AWAY.with(|before| before.replace(away)),
+    }
 }
 
 /// Puts the runtime before back.
@@ -63,6 +78,6 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let _ = HANDLE.try_with(|handle| handle.replace(self.handle.take()));
-        AWAY.set(self.away);
+        AWAY.with(|away| away.set(self.away));
     }
 }

@@ -3,11 +3,10 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
 use crate::machine::blocking;
+use crate::sync::{AtomicBool, Ordering, Thread, thread};
 
 /// Wakes a thread in [`run`].
 struct Alarm {

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(tidemill_shuttle, expect(dead_code, reason = "the model has neither kernel nor clock"))]
 
 #[cfg(not(tidemill_loom))]
 mod current;
@@ -13,16 +14,21 @@ mod machine;
 #[cfg(not(tidemill_loom))]
 mod monitor;
 #[cfg(not(tidemill_loom))]
+#[cfg_attr(tidemill_shuttle, path = "schedules/reactor.rs")]
 mod reactor;
 #[cfg_attr(tidemill_loom, expect(dead_code, reason = "the models use a part of it"))]
 mod roster;
 #[cfg(not(tidemill_loom))]
 mod runtime;
+#[cfg(tidemill_shuttle)]
+mod schedules;
 #[cfg(not(tidemill_loom))]
 mod spawn_blocking;
 mod sync;
 #[cfg(not(tidemill_loom))]
 mod task;
+#[cfg(all(feature = "testing", not(tidemill_loom)))]
+pub mod testing;
 #[cfg(not(tidemill_loom))]
 mod vitals;
 #[cfg(not(tidemill_loom))]
@@ -32,7 +38,9 @@ mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.
 #[cfg(tidemill_loom)]
+#[expect(dead_code, reason = "the models use a part of it")]
 mod machine {
+    mod permit;
     mod queue;
 }
 

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+/// The number for the product, or for shuttle, which then reaches in a short run what the number delays.
+const fn shrunk(product: u32, model: u32) -> u32 {
+    if cfg!(tidemill_shuttle) { model } else { product }
+}
+
 /// A pick out of this many takes from the injector first, so that a flood of local work cannot starve what came from
 /// outside. 61 is Go's choice: prime, so that it does not beat with periodic loads.
-pub(crate) const INJECTOR_INTERVAL: u32 = 61;
+pub(crate) const INJECTOR_INTERVAL: u32 = shrunk(61, 5);
 
 /// A busy machine turns the reactor if nobody did for this long. An `epoll_wait` that returns at once costs about
 /// 0.5 us with tokio's bookkeeping, so the turns of a busy machine stay near half a per cent of its time, and a
@@ -23,7 +28,7 @@ pub(crate) const STEAL_PASSES: u32 = 4;
 pub(crate) const STEAL_PAUSE: u32 = 16;
 
 /// Tasks moved from the injector to the own queue in one go.
-pub(crate) const INJECTOR_BATCH: usize = 32;
+pub(crate) const INJECTOR_BATCH: usize = shrunk(32, 2) as usize;
 
 /// Threads a runtime may have, reactor drivers and blocked ones included. tokio's blocking pool has the same bound.
 pub(crate) const MAX_THREADS: usize = 512;
@@ -39,10 +44,10 @@ pub(crate) const MONITOR_NAP_MIN: Duration = Duration::from_micros(20);
 
 /// The monitor's longest nap while anything runs. Go uses 10 ms; a poll that blocks without saying so is noticed after
 /// one or two of these, and a thousand wake-ups a second cost 0.3 % of one CPU.
-pub(crate) const MONITOR_NAP_MAX: Duration = Duration::from_millis(1);
+pub(crate) const MONITOR_NAP_MAX: Duration = Duration::from_micros(shrunk(1000, 40) as u64);
 
 /// Naps without a finding before the nap doubles: Go's 50.
-pub(crate) const MONITOR_QUIET_NAPS: u32 = 50;
+pub(crate) const MONITOR_QUIET_NAPS: u32 = shrunk(50, 1);
 
 /// The runtime was idle for this many of the longest naps: the monitor sleeps until the next machine gets a permit. To
 /// wake it costs that machine a system call, so not at once; and each nap costs an idle runtime some 5 us.
@@ -59,7 +64,7 @@ pub(crate) const SLICE: Duration = Duration::from_millis(10);
 
 /// Tasks moved per round from the queue of a machine that burns to the injector: at a round a millisecond each of them
 /// waits no longer than the others, and a long queue is left for thieves, who move it faster.
-pub(crate) const RELIEF_BATCH: usize = 32;
+pub(crate) const RELIEF_BATCH: usize = shrunk(32, 1) as usize;
 
 /// Nobody turned the reactor for this long: the monitor sees to it. Go's netpoll figure.
 pub(crate) const DRIVER_GAP: Duration = Duration::from_millis(10);
@@ -83,4 +88,4 @@ pub(crate) const FLIGHT_RECORDER_MAX: usize = 1 << 20;
 pub(crate) const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Slabs for tasks that are spawned from outside: threads that spawn at the same time rarely share one's lock.
-pub(crate) const OUTSIDE_SLABS: usize = 8;
+pub(crate) const OUTSIDE_SLABS: usize = shrunk(8, 2) as usize;

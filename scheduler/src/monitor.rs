@@ -19,7 +19,6 @@
 //! After two of these, and if a driver is in the reactor, the monitor sleeps until a permit is taken.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tidemill_cgroup::Watcher;
@@ -32,6 +31,7 @@ use crate::limits::{
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
 use crate::runtime::{Handle, Options, Shared, procs};
+use crate::sync::thread;
 use crate::vitals::nap_precisely;
 use crate::watch::{Trace, What};
 
@@ -145,7 +145,7 @@ impl Monitor {
     fn sleep(&mut self) {
         let roster = &self.shared.roster;
         if self.idle < MONITOR_IDLE_NAPS || self.nap < MONITOR_NAP_MAX || !roster.monitor_may_sleep() {
-            return thread::park_timeout(self.nap);
+            return nap(self.nap);
         }
         while roster.monitor_asleep() && !self.shared.is_stopping() {
             match &mut self.trace {
@@ -195,12 +195,13 @@ impl Monitor {
         }
     }
 
-    /// A push that raced with a retake may lie in a queue that was empty, and forgotten, before.
+    /// A push that raced with a retake may lie in a queue that was empty, and forgotten, before. Until the end of that
+    /// poll: the machine may enter a region in it, behind the push, and wait there for what it has pushed.
     fn recheck_stranded(&mut self) {
         let shared = &self.shared;
         self.stranded.retain(|&(id, activity)| {
             shared.known(id).is_some_and(|machine| {
-                let stuck = machine.permit().is_none() && machine.activity() == activity;
+                let stuck = machine.permit().is_none() && machine.activity().tick == activity.tick;
                 if stuck && (machine.has_queued() || !machine.thieves.next.is_empty()) {
                     shared.stranded.add(id);
                 }
@@ -259,7 +260,7 @@ impl Monitor {
     fn retake(&mut self, permit: usize, stuck: Stuck) -> bool {
         let shared = &self.shared;
         let Some(machine) = shared.holder(permit).filter(|_| shared.work_waits()) else { return false };
-        if !machine.retake(permit as Permit) {
+        if !shared.retake(machine, permit as Permit) {
             return false;
         }
         self.sightings[permit] = None;
@@ -289,11 +290,35 @@ enum Look {
     Stuck(Stuck),
 }
 
+#[cfg(not(tidemill_shuttle))]
+fn nap(duration: Duration) {
+    thread::park_timeout(duration);
+}
+
+/// shuttle's clock stands still. Several rounds without a nap between them stand for a thread that has no CPU meanwhile.
+#[cfg(tidemill_shuttle)]
+fn nap(_duration: Duration) {
+    if crate::schedules::one_in(4) {
+        thread::yield_now();
+    }
+}
+
 impl Sighting {
     fn verdict(&mut self, machine: &Machine, now: Instant, options: &Options) -> Option<Stuck> {
         if self.activity.in_region() {
             return Some(Stuck::Marked);
         }
+        self.measured(machine, now, options)
+    }
+
+    /// shuttle's clock stands still.
+    #[cfg(tidemill_shuttle)]
+    fn measured(&mut self, _machine: &Machine, _now: Instant, _options: &Options) -> Option<Stuck> {
+        crate::schedules::verdict()
+    }
+
+    #[cfg(not(tidemill_shuttle))]
+    fn measured(&mut self, machine: &Machine, now: Instant, options: &Options) -> Option<Stuck> {
         let used = machine.cpu_time();
         let (at, before) = *self.cpu.get_or_insert((now, used?));
         let (wall, cpu) = (now - at, used?.saturating_sub(before));

@@ -1,19 +1,35 @@
-//! The one seam between the algorithms and the machine: std in the product, loom in the model checks.
+//! The one seam between the algorithms and the machine: std in the product, loom or shuttle in the model checks.
 //!
-//! Files that are model-checked import their atomics, mutexes and `Arc` from here and nowhere else, so what is
-//! tested is what ships. The cfg is our own (`tidemill_loom`, not `loom`), because tokio reacts to `loom`.
+//! Files that are model-checked import their atomics, locks and threads from here and nowhere else, so what is
+//! tested is what ships. The cfgs are our own (`tidemill_loom`, not `loom`), because tokio reacts to `loom`.
+//!
+//! loom tries every interleaving, weak memory included, of the few files that hold a protocol (`models.rs`). shuttle
+//! tries random interleavings of the whole scheduler (`schedules/`), in which every access is sequentially consistent.
 
-#[cfg(not(tidemill_loom))]
-pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
-};
+#[cfg(not(any(tidemill_loom, tidemill_shuttle)))]
+mod std_or_model {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub(crate) use std::thread::{self, Thread};
+    pub(crate) use std::thread_local;
+}
 
 #[cfg(tidemill_loom)]
-pub(crate) use loom::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
-};
+mod std_or_model {
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+    pub(crate) use loom::thread::{self, Thread};
+}
+
+#[cfg(tidemill_shuttle)]
+mod std_or_model {
+    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub(crate) use shuttle::thread::{self, Thread};
+    pub(crate) use shuttle::thread_local;
+}
+
+pub(crate) use std_or_model::*;
 
 use std::sync::PoisonError;
 

@@ -4,6 +4,7 @@
 mod layers;
 mod process;
 mod runner;
+mod sanitize;
 mod services;
 mod steps;
 mod tidy;

@@ -21,6 +21,14 @@ pub(crate) fn cargo(at: &Workspace, args: &str) -> Call {
     call(at, &program, &format!("cargo {args}"))
 }
 
+/// `rustup` with `args`: the way to a cargo of another toolchain.
+pub(crate) fn rustup(at: &Workspace, args: &str) -> Call {
+    let mut call = call(at, "rustup".as_ref(), &format!("rustup {args}"));
+    // Ours; the other toolchain's cargo sets its own.
+    call.command.env_remove("CARGO");
+    call
+}
+
 /// The system's `apt-get` with `args`.
 pub(crate) fn apt_get(at: &Workspace, args: &str) -> Call {
     call(at, "apt-get".as_ref(), &format!("apt-get {args}")).env("DEBIAN_FRONTEND", "noninteractive")

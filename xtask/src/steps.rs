@@ -1,6 +1,11 @@
 //! The steps, as a table, and how a command line picks from it.
 
-use crate::{layers, process::cargo, services, tidy, workspace::Workspace};
+use crate::{
+    layers,
+    process::{Call, cargo},
+    sanitize, services, tidy,
+    workspace::Workspace,
+};
 
 /// A check that passes or says why not.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +30,24 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
     Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
+    Step { name: "shuttle", what: "the whole scheduler under random interleavings", part_of_test: true, run: shuttle },
     Step {
         name: "services",
         what: "finds or installs what `ecosystem` needs",
         part_of_test: false,
         run: services::run,
+    },
+    Step {
+        name: "asan",
+        what: "the scheduler under the address sanitizer (nightly)",
+        part_of_test: false,
+        run: sanitize::address,
+    },
+    Step {
+        name: "tsan",
+        what: "the scheduler under the thread sanitizer (nightly, rust-src)",
+        part_of_test: false,
+        run: sanitize::thread,
     },
     Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
 ];
@@ -114,7 +132,7 @@ fn doctest(at: &Workspace) -> Result<(), String> {
 }
 
 fn doc(at: &Workspace) -> Result<(), String> {
-    cargo(at, "doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings").run()
+    cargo(at, "doc --workspace --no-deps --features tidemill/testing").env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
 fn examples(at: &Workspace) -> Result<(), String> {
@@ -132,19 +150,21 @@ const LOOM_PREEMPTIONS: &str = "2";
 
 /// In a target directory of its own, because flags rebuild every dependency, and without what only a shipped build needs.
 /// Under a cfg of our own, because `loom` also changes what some dependencies compile to.
-fn loom(at: &Workspace) -> Result<(), String> {
-    let package = "tidemill-scheduler";
-    if !at.manifest_of(package)?.lines().any(|line| line.starts_with("loom")) {
-        println!("{package} has no loom tests: loom is not among its dependencies");
-        return Ok(());
-    }
-    cargo(at, "test --package tidemill-scheduler --release --lib loom")
-        .env("RUSTFLAGS", "--cfg tidemill_loom")
+fn model(at: &Workspace, checker: &str) -> Call {
+    cargo(at, &format!("test --package tidemill-scheduler --release --lib {checker}"))
+        .env("RUSTFLAGS", format!("--cfg tidemill_{checker}"))
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
-        .env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS)
-        .env("CARGO_TARGET_DIR", at.target_for("loom"))
-        .run()
+        .env("CARGO_TARGET_DIR", at.target_for(checker))
+}
+
+fn loom(at: &Workspace) -> Result<(), String> {
+    model(at, "loom").env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS).run()
+}
+
+/// The seed is fixed, so that a change that fails here fails everywhere; `TIDEMILL_SCHEDULES=100000` looks further.
+fn shuttle(at: &Workspace) -> Result<(), String> {
+    model(at, "shuttle").run()
 }
 
 fn deny(at: &Workspace) -> Result<(), String> {

@@ -1,9 +1,6 @@
 //! Where the workspace is and who its members are.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::process::cargo;
 
@@ -57,18 +54,6 @@ impl Workspace {
         members.sort();
         members.dedup();
         Ok(members)
-    }
-
-    /// The text of a member's manifest.
-    ///
-    /// # Errors
-    /// There is no such member.
-    pub(crate) fn manifest_of(&self, name: &str) -> Result<String, String> {
-        let members = self.members()?;
-        let member = members.iter().find(|member| member.name == name);
-        let member = member.ok_or_else(|| format!("no member is called `{name}`"))?;
-        let path = self.root.join(&member.folder).join("Cargo.toml");
-        fs::read_to_string(&path).map_err(|why| format!("{}: {why}", path.display()))
     }
 }
 

@@ -6,8 +6,8 @@
 //! # The permit moves, the queue stays
 //!
 //! A machine polls tasks while it holds a permit. If a poll gets stuck, the monitor takes the permit away with one
-//! compare-and-swap on the machine's `permit` word and gives it to another machine. The stuck machine keeps its queue,
-//! from which others take (`runtime/stranded.rs`). So taking a permit away needs nothing of the stuck thread, and
+//! compare-and-swap on the machine's word (`permit.rs`) and gives it to another machine. The stuck machine keeps its
+//! queue, from which others take (`runtime/stranded.rs`). So taking a permit away needs nothing of the stuck thread, and
 //! the fast path of a poll is two plain stores (`tick` odd, `tick` even) and one plain load (`permit`): no
 //! read-modify-write, no fence, no clock.
 //!
@@ -22,34 +22,28 @@
 mod blocking;
 mod find;
 mod local;
+mod permit;
 mod queue;
 mod runnext;
 mod worker;
 
 use std::ptr::NonNull;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::thread::Thread;
 use std::time::Duration;
 
 use crate::roster::{MachineId, Permit};
 use crate::runtime::Home;
-use crate::sync::lock;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::task::{Claims, Header, Slab, Task};
 use crate::vitals::Vitals;
 use crate::watch::Shown;
+use permit::Sleeper;
 
 pub use blocking::blocking;
 pub(crate) use local::{Local, Route};
+pub(crate) use permit::{Held, Holders};
 use queue::{Item, Queue};
 pub(crate) use runnext::RunNext;
 pub(crate) use worker::start;
-
-/// "No permit" in `Machine::permit` and `Machine::handed`, "no machine" in the table of holders.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// In `Machine::handed`: the machine is woken as a searcher.
-const SEARCHER: u32 = 1 << 31;
 
 /// A machine as seen by others. Three cache lines: the owner's, the thieves', the sleepers'.
 #[derive(Debug)]
@@ -60,8 +54,8 @@ pub(crate) struct Machine {
     tick: AtomicU32,
     /// Odd inside a blocking region; two steps per region. Written by the owner alone.
     region: AtomicU32,
-    /// The permit it holds, or `NONE`. The owner and the monitor compete for taking it out.
-    permit: AtomicU32,
+    /// The permit it holds. The owner and the monitor compete for taking it out.
+    pub(crate) held: Held,
     pub(crate) counters: Counters,
     pub(crate) watch: Shown,
     pub(crate) thieves: Thieves,
@@ -82,9 +76,8 @@ pub(crate) struct Thieves {
 #[derive(Debug)]
 #[repr(align(64))]
 struct Sleep {
-    /// The permit handed over by whoever woke this machine, with `SEARCHER`, or `NONE`.
-    handed: AtomicU32,
-    thread: Mutex<Option<Thread>>,
+    /// Its thread, and the permit handed over by whoever woke it.
+    sleeper: Sleeper,
     vitals: Mutex<Option<Vitals>>,
     /// While no thread has this machine.
     belongings: Mutex<Option<Belongings>>,
@@ -139,14 +132,13 @@ impl Machine {
             id,
             tick: AtomicU32::new(0),
             region: AtomicU32::new(0),
-            permit: AtomicU32::new(NONE),
+            held: Held::nothing(),
             counters: Counters::default(),
             watch: Shown::default(),
             thieves: Thieves { next: RunNext::new(), queue: queue.thieves() },
             tasks,
             sleep: Sleep {
-                handed: AtomicU32::new(NONE),
-                thread: Mutex::new(None),
+                sleeper: Sleeper::nobody(),
                 vitals: Mutex::new(None),
                 belongings: Mutex::new(Some(Belongings { queue, claims })),
             },
@@ -155,7 +147,7 @@ impl Machine {
 
     /// The calling thread becomes this machine and gets its belongings.
     pub(crate) fn occupy(&self) -> Option<Belongings> {
-        *lock(&self.sleep.thread) = Some(std::thread::current());
+        self.sleep.sleeper.occupy();
         *lock(&self.sleep.vitals) = Vitals::of_this_thread();
         lock(&self.sleep.belongings).take()
     }
@@ -173,27 +165,13 @@ impl Machine {
     /// The reverse, at the thread's end.
     pub(crate) fn vacate(&self, belongings: Belongings) {
         *lock(&self.sleep.belongings) = Some(belongings);
-        *lock(&self.sleep.thread) = None;
+        self.sleep.sleeper.vacate();
         *lock(&self.sleep.vitals) = None;
     }
 
-    /// Relaxed: the permit carries no data; losing it late is harmless (see the head of the file).
+    /// The permit that it holds.
     pub(crate) fn permit(&self) -> Option<Permit> {
-        some(self.permit.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_permit(&self, permit: Permit) {
-        self.permit.store(permit, Ordering::Relaxed);
-    }
-
-    /// Takes the permit out, by its owner. Read-modify-write: it competes with `retake`, and one of them gets it.
-    pub(crate) fn give_up_permit(&self) -> Option<Permit> {
-        some(self.permit.swap(NONE, Ordering::Relaxed))
-    }
-
-    /// Takes the permit out, by the monitor.
-    pub(crate) fn retake(&self, permit: Permit) -> bool {
-        self.permit.compare_exchange(permit, NONE, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.held.get()
     }
 
     /// A glance for the monitor. Relaxed: it is compared with another glance a nap later, nothing is read through it.
@@ -206,29 +184,18 @@ impl Machine {
         self.tick.load(Ordering::Relaxed).div_ceil(2)
     }
 
-    /// Hands a permit to this machine and wakes its thread. Release: what the giver did comes before what the woken
-    /// machine does; it pairs with the swap in `take_handed`.
+    /// Hands a permit to this machine and wakes its thread.
     pub(crate) fn hand(&self, permit: Permit, searcher: bool) {
-        let flag = if searcher { SEARCHER } else { 0 };
-        self.sleep.handed.store(permit | flag, Ordering::Release);
-        self.unpark();
+        self.sleep.sleeper.hand(permit, searcher);
     }
 
     pub(crate) fn unpark(&self) {
-        // Cloned, so that the futex call is not made under the lock.
-        let thread = lock(&self.sleep.thread).clone();
-        if let Some(thread) = thread {
-            thread.unpark();
-        }
+        self.sleep.sleeper.unpark();
     }
 
     /// A permit that was handed over, and whether the machine is to search.
     pub(crate) fn take_handed(&self) -> Option<(Permit, bool)> {
-        if self.sleep.handed.load(Ordering::Relaxed) == NONE {
-            return None;
-        }
-        let handed = self.sleep.handed.swap(NONE, Ordering::Acquire);
-        Some((handed & !SEARCHER, handed & SEARCHER != 0))
+        self.sleep.sleeper.take()
     }
 
     /// Is there something to steal? `runnext` does not count: its owner is about to run it.
@@ -265,10 +232,6 @@ impl Item for Task {
         // SAFETY: passed on.
         unsafe { Task::from_raw(pointer) }
     }
-}
-
-fn some(word: u32) -> Option<u32> {
-    (word != NONE).then_some(word)
 }
 
 #[cfg(test)]

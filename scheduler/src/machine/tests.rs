@@ -89,4 +89,9 @@ fn a_machine_that_passes_its_permit_on_leaves_its_queue_to_the_others() {
     local.countdown.set(1);
     current::with_machine(&local, || local.look_around());
     assert_eq!(waiter.join().expect("no panic"), Some(()), "others take from its queue while it waits");
+    // A runtime's end, by hand: each queued task keeps the runtime, which keeps the queue.
+    local.end_tasks();
+    shared.stop();
+    current::with_machine(&local, || local.flush());
+    shared.end_tasks();
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use super::local::Doing;
@@ -13,6 +12,7 @@ use crate::current;
 use crate::limits::INJECTOR_INTERVAL;
 use crate::roster::{Leave, MachineId, Permit, Role};
 use crate::runtime::Shared;
+use crate::sync::thread;
 use crate::task::Task;
 use crate::watch::Span;
 
@@ -187,12 +187,21 @@ impl Local {
             shared.deliver(wakeup);
         }
         if shared.has_work() && self.resume(shared.roster.leave_for_work(self.machine.id)) {
+            self.search_on();
             return true;
         }
         match role {
             None => false,
             Some(Role::Driver) => self.noted(Span::Drive, || self.drive()),
             Some(Role::Parked) => self.noted(Span::Park, || self.park()),
+        }
+    }
+
+    /// The machine has seen a task: it searches, however many others do. It would come back to its rest again and again
+    /// else, for as long as a machine that was woken to search has not begun.
+    fn search_on(&self) {
+        if !self.searching.replace(true) {
+            self.shared().roster.join_search();
         }
     }
 

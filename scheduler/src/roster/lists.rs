@@ -1,9 +1,9 @@
 //! The lists of the roster, which its mutex guards: what may be done with them alone.
 
 use std::collections::VecDeque;
-use std::thread::Thread;
 
 use super::{MachineId, Permit};
+use crate::sync::Thread;
 
 #[derive(Debug)]
 pub(super) struct Lists {

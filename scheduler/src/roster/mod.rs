@@ -46,7 +46,7 @@ mod lists;
 pub(crate) use lists::{Census, Whereabouts};
 use lists::{Driver, Lists};
 
-use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock, thread};
 
 /// A machine's index.
 pub(crate) type MachineId = u32;
@@ -195,6 +195,11 @@ impl Roster {
         true
     }
 
+    /// One more machine searches, whatever their number.
+    pub(crate) fn join_search(&self) {
+        self.searching.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// A searcher found work; `true` if it was the last one and has to see whether the next is to be woken.
     #[must_use]
     pub(crate) fn found(&self) -> bool {
@@ -326,7 +331,7 @@ impl Roster {
         let mut lists = lock(&self.lists);
         let idle = lists.permits.len() == self.procs() && lists.driver.is_some() && lists.waiting.is_empty();
         let may = idle && !lists.stopping;
-        lists.monitor = may.then(std::thread::current);
+        lists.monitor = may.then(thread::current);
         may
     }
 

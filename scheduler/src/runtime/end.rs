@@ -5,10 +5,10 @@
 //! destructor may spawn (the task is cancelled at once) and use tokio.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use super::{Handle, Shared};
+use crate::sync::thread;
 use crate::{blocking, current};
 
 /// Ends the runtime of `handle`; returns when all its threads but the calling one have ended, or after `timeout`.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::{Metrics, Shared, run_on};
 use crate::current;
 use crate::task::JoinHandle;
+#[cfg(feature = "testing")]
+use crate::testing::World;
 
 /// A handle to a runtime: spawns from any thread. It does not keep the runtime running.
 ///
@@ -20,16 +22,33 @@ use crate::task::JoinHandle;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    to: To,
+}
+
+#[derive(Clone)]
+enum To {
+    Runtime(Arc<Shared>),
+    #[cfg(feature = "testing")]
+    Simulation(Arc<World>),
 }
 
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self { to: To::Runtime(shared) }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_simulation(world: Arc<World>) -> Self {
+        Self { to: To::Simulation(world) }
+    }
+
+    /// For a [`Runtime`](super::Runtime) and its handle.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        match &self.to {
+            To::Runtime(shared) => shared,
+            #[cfg(feature = "testing")]
+            To::Simulation(_) => unreachable!("no Runtime is made of a simulation's handle"),
+        }
     }
 
     /// The runtime of the calling thread.
@@ -54,9 +73,14 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (task, handle) = self.shared.outside.spawn(future, self.shared.origin(Location::caller()));
+        let shared = match &self.to {
+            To::Runtime(shared) => shared,
+            #[cfg(feature = "testing")]
+            To::Simulation(world) => return world.spawn(future, Location::caller()),
+        };
+        let (task, handle) = shared.outside.spawn(future, shared.origin(Location::caller()));
         if let Some(task) = task {
-            self.shared().inject(task);
+            shared.inject(task);
         }
         handle
     }
@@ -67,17 +91,30 @@ impl Handle {
     /// As [`Runtime::block_on`](crate::Runtime::block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        run_on(self, future)
+        match &self.to {
+            To::Runtime(shared) => run_on(self, shared, future),
+            #[cfg(feature = "testing")]
+            To::Simulation(world) => world.block_on(future),
+        }
     }
 
     /// What the runtime did and does.
     pub fn metrics(&self) -> Metrics {
-        Metrics::of(self.shared())
+        match &self.to {
+            To::Runtime(shared) => Metrics::of(shared),
+            #[cfg(feature = "testing")]
+            To::Simulation(world) => Metrics::of_simulation(world),
+        }
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("runtime", &self.shared().options.thread_name).finish_non_exhaustive()
+        let name = match &self.to {
+            To::Runtime(shared) => &shared.options.thread_name,
+            #[cfg(feature = "testing")]
+            To::Simulation(_) => "simulation",
+        };
+        f.debug_struct("Handle").field("runtime", &name).finish_non_exhaustive()
     }
 }

@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use super::Shared;
 use crate::current;
 use crate::limits::OUTSIDE_SLABS;
 use crate::machine::{Route, count};
+use crate::sync::Mutex;
 use crate::task::{self, Claimant, Claims, JoinHandle, Origin, Place, Schedule, Slab, Task};
 
 /// A runtime, not counted: its slabs are a part of it.
@@ -114,7 +115,7 @@ impl Outside {
     }
 }
 
-/// A small number that a thread keeps for life.
+/// A small number that a thread keeps for life. Under shuttle all threads have one, for the number is not replayed.
 fn number_of_this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed));

@@ -1,13 +1,13 @@
 //! What a runtime did and does, in numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Shared;
+use crate::sync::{AtomicU64, Ordering};
 use crate::watch::{MachineMetrics, MachineState, machines};
 
 /// The numbers of a runtime at one moment. Each is exact; together they are not of one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metrics {
     /// Tasks that run at the same time at the most.
@@ -70,6 +70,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// A simulation has one thread and nothing of what happens between threads.
+    #[cfg(feature = "testing")]
+    pub(super) fn of_simulation(world: &crate::testing::World) -> Self {
+        let (live_tasks, spawned, polls) = (world.live_tasks(), world.spawned(), world.polls());
+        Self { procs: 1, threads: 1, live_tasks, spawned, polls, ..Self::default() }
+    }
+
     pub(crate) fn of(shared: &Shared) -> Self {
         let census = shared.roster.census();
         // In this order: a task that is counted as completed is counted as spawned, too.

@@ -69,12 +69,18 @@ impl Runtime {
         Builder::default()
     }
 
-    fn start(options: Options, watcher: Option<Watcher>) -> io::Result<Self> {
+    pub(crate) fn start(options: Options, watcher: Option<Watcher>) -> io::Result<Self> {
+        let runtime = Self::unwatched(options)?;
+        monitor::start(runtime.handle.shared(), watcher)?;
+        Ok(runtime)
+    }
+
+    /// Without a monitor.
+    pub(crate) fn unwatched(options: Options) -> io::Result<Self> {
         let shared = Shared::new(options)?;
         let runtime = Self { handle: Handle::new(Arc::clone(&shared)) };
         // From here on an error drops the runtime, which ends what has been started.
         shared.start_first()?;
-        monitor::start(&shared, watcher)?;
         Ok(runtime)
     }
 
@@ -200,15 +206,18 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[track_caller]
-fn run_on<F: Future>(handle: &Handle, future: F) -> F::Output {
+fn run_on<F: Future>(handle: &Handle, shared: &Shared, future: F) -> F::Output {
     assert!(
         !reactor::is_inside(),
         "block_on inside of a tokio::spawn task: it would wait for the reactor that runs it; await, or use tidemill::spawn"
     );
     let _handle = current::enter(handle.clone());
-    let _reactor = handle.shared().reactor.enter();
+    let _reactor = shared.reactor.enter();
     drive::run(future)
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, not(tidemill_shuttle)))]
+mod stress;

@@ -2,8 +2,7 @@
 
 use std::io;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::{Injector, Steal};
@@ -11,11 +10,11 @@ use crossbeam_deque::{Injector, Steal};
 use super::Options;
 use super::home::{Home, Outside};
 use super::stranded::Stranded;
-use crate::machine::{self, Machine, NONE};
+use crate::machine::{self, Holders, Machine};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
-use crate::sync::lock;
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, fence, lock};
 use crate::task::{Header, Origin, Slab, Task};
 use crate::watch::{self, What};
 
@@ -38,8 +37,7 @@ pub(crate) struct Shared {
     pub(crate) watch: watch::Hub,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
-    /// For each permit the machine that holds it, or `NONE`. Hints for thieves and for the monitor.
-    holders: Box<[AtomicU32]>,
+    holders: Holders,
     stopping: AtomicBool,
     /// Held while somebody looks at all tasks, or ends those of a slab.
     visiting: Mutex<()>,
@@ -72,7 +70,7 @@ impl Shared {
             resizes: AtomicU64::new(0),
             watch: watch::Hub::new(options.flight_recorder),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
-            holders: (0..options.most_procs).map(|_| AtomicU32::new(NONE)).collect(),
+            holders: Holders::new(options.most_procs),
             stopping: AtomicBool::new(false),
             visiting: Mutex::new(()),
             ended: AtomicBool::new(false),
@@ -113,22 +111,22 @@ impl Shared {
 
     /// The machine that holds `permit`, as of late.
     pub(crate) fn holder(&self, permit: usize) -> Option<&Machine> {
-        // Acquire: pairs with `hold`, so that the machine is there. What is read of the machine is atomic by itself.
-        let id = self.holders[permit].load(Ordering::Acquire);
-        if id == NONE { None } else { self.known(id) }
+        self.known(self.holders.get(permit)?)
     }
 
     /// `machine` has `permit` from now on.
     pub(crate) fn hold(&self, permit: Permit, machine: &Machine) {
-        machine.set_permit(permit);
-        self.holders[permit as usize].store(machine.id, Ordering::Release);
+        self.holders.hold(&machine.held, permit, machine.id);
     }
 
     /// Takes the permit from `machine`, by its own thread; none if the monitor was faster.
     pub(crate) fn give_up(&self, machine: &Machine) -> Option<Permit> {
-        let permit = machine.give_up_permit()?;
-        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
-        Some(permit)
+        self.holders.give_up(&machine.held)
+    }
+
+    /// Takes the permit from `machine`, by the monitor; `false` if it does not hold it any more.
+    pub(crate) fn retake(&self, machine: &Machine, permit: Permit) -> bool {
+        self.holders.retake(&machine.held, permit)
     }
 
     /// Queues a task from outside of the machines.
@@ -234,7 +232,6 @@ impl Shared {
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.watch.note(What::Retake { machine: machine.id, reason: stuck.into() });
-        self.holders[permit as usize].store(NONE, Ordering::Relaxed);
         self.stranded.add(machine.id);
         match self.roster.hand_off(permit) {
             Some(wakeup) => self.deliver(wakeup),
@@ -289,7 +286,7 @@ impl Shared {
     fn retake_all(&self) {
         for permit in 0..self.holders.len() {
             if let Some(machine) = self.holder(permit) {
-                machine.retake(permit as Permit);
+                self.retake(machine, permit as Permit);
             }
         }
     }

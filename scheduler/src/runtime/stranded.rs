@@ -6,11 +6,9 @@
 //! task from outside waited for most of them.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::roster::MachineId;
-use crate::sync::lock;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 #[derive(Debug, Default)]
 pub(crate) struct Stranded {

@@ -2,10 +2,10 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::slots::Place;
 use super::state::State;
+use crate::sync::{AtomicU32, Ordering};
 
 /// The start of every task's allocation.
 #[derive(Debug)]

@@ -99,6 +99,13 @@ impl Task {
         unsafe { (vtable.run)(task) };
     }
 
+    /// The task's place in its slab.
+    #[cfg(feature = "testing")]
+    pub(crate) fn place(&self) -> Place {
+        // SAFETY: the reference keeps the header alive.
+        unsafe { self.0.as_ref() }.place()
+    }
+
     pub(crate) fn into_raw(self) -> NonNull<Header> {
         mem::ManuallyDrop::new(self).0
     }

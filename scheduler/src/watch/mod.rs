@@ -26,7 +26,7 @@ mod trace;
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use console::{instrument, name};
@@ -42,6 +42,7 @@ use recorder::Ring;
 
 use crate::machine::{Machine, count};
 use crate::runtime::{Handle, Shared};
+use crate::sync;
 
 /// What a machine measures, for anybody to read.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ pub(crate) struct Shown {
     latencies: Tally,
     /// Its part of the flight recorder, made by its first thread if there is one.
     ring: OnceLock<Ring>,
-    panics: AtomicU64,
+    panics: sync::AtomicU64,
 }
 
 impl Shown {

@@ -1,0 +1,60 @@
+//! The scheduler's tests under a sanitizer, on nightly: what Rust's types do not check, in the code that says `unsafe`.
+//!
+//! Address (with its leak checker) works with std as it is delivered: it watches the allocator and all accesses of our own
+//! code. Thread needs a std that is instrumented too. Without one it takes every `Arc` that is dropped for a race, for it
+//! does not see the fence within; hundreds of false reports of which no list of suppressions is narrow enough. So
+//! that job builds std, from the component `rust-src`, and says so where it is missing.
+//!
+//! Neither is part of `test`: CI has a stable toolchain, and a run takes minutes.
+
+use std::path::Path;
+
+use crate::{process::rustup, workspace::Workspace};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Address sanitizer and leak sanitizer.
+pub(crate) fn address(at: &Workspace) -> Result<(), String> {
+    sysroot(at)?;
+    tests(at, "address", "")
+}
+
+/// Thread sanitizer.
+pub(crate) fn thread(at: &Workspace) -> Result<(), String> {
+    let sysroot = sysroot(at)?;
+    if !Path::new(&sysroot).join("lib/rustlib/src/rust/library/Cargo.lock").exists() {
+        return Err(missing(
+            "std's source, to build it with the sanitizer",
+            "component add rust-src --toolchain nightly",
+        ));
+    }
+    tests(at, "thread", " -Zbuild-std")
+}
+
+/// In a target directory of its own, because flags rebuild every dependency; with a target named, so that build scripts
+/// and macros are left out.
+fn tests(at: &Workspace, sanitizer: &str, std: &str) -> Result<(), String> {
+    let line = format!(
+        "run nightly cargo test --package tidemill-scheduler --lib --tests --no-fail-fast --target {TARGET}{std}"
+    );
+    rustup(at, &line)
+        .env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"))
+        .env("CARGO_TARGET_DIR", at.target_for(&format!("sanitize-{sanitizer}")))
+        .run()
+}
+
+/// Where the nightly toolchain is.
+fn sysroot(at: &Workspace) -> Result<String, String> {
+    let line = "run nightly rustc --print sysroot";
+    if !rustup(at, line).succeeds_silently() {
+        return Err(missing(
+            "the nightly toolchain, for sanitizers are not in stable ones",
+            "toolchain install nightly",
+        ));
+    }
+    Ok(rustup(at, line).read()?.trim().to_owned())
+}
+
+fn missing(what: &str, install: &str) -> String {
+    format!("this step needs {what}: `rustup {install}`")
+}
