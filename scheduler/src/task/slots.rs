@@ -213,7 +213,7 @@ impl<T> Slots<T> {
         let place = claims.fresh.get();
         let (chunk, offset) = locate(place);
         if offset == 0 {
-            self.chunks[chunk].get_or_init(|| (0..FIRST << chunk).map(|_| Slot::new()).collect());
+            self.chunks[chunk].get_or_init(|| Slot::chunk((FIRST << chunk) as usize));
         }
         claims.fresh.set(place + 1);
         place
@@ -244,9 +244,23 @@ impl<T> Slots<T> {
 }
 
 impl<T> Slot<T> {
-    fn new() -> Self {
-        let (pointer, site) = (AtomicPtr::new(ptr::null_mut()), AtomicPtr::new(ptr::null_mut()));
-        Self { pointer, site, born: AtomicU32::new(0) }
+    /// `size` free slots: zeros, straight from the system if they are many, so that none takes memory before it is used.
+    #[cfg(not(any(tidemill_loom, tidemill_shuttle)))]
+    fn chunk(size: usize) -> Box<[Self]> {
+        let zeros = Box::new_zeroed_slice(size);
+        // SAFETY: a null pointer and the number 0 are all that a slot begins with, and both are zeros.
+        unsafe { zeros.assume_init() }
+    }
+
+    /// The same, of a model's atomics.
+    #[cfg(any(tidemill_loom, tidemill_shuttle))]
+    fn chunk(size: usize) -> Box<[Self]> {
+        let slot = |_| Self {
+            pointer: AtomicPtr::new(ptr::null_mut()),
+            site: AtomicPtr::new(ptr::null_mut()),
+            born: AtomicU32::new(0),
+        };
+        (0..size).map(slot).collect()
     }
 }
 
