@@ -51,3 +51,8 @@ pub(crate) fn fill<T>(cell: &AtomicPtr<T>, pointer: *mut T) {
         cell.store(pointer, Ordering::Release);
     }
 }
+
+/// On cache lines of its own: two, because processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Padded<T>(pub(crate) T);

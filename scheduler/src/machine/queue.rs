@@ -26,7 +26,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ptr::{self, NonNull};
 
-use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering, fence};
+use crate::sync::{Arc, AtomicPtr, AtomicUsize, Ordering, Padded, fence};
 
 /// Slots of a new ring: two kilobytes, and room for a theft beside what a machine has as a rule.
 const SMALL: usize = if cfg!(tidemill_loom) { 2 } else { 256 };
@@ -60,16 +60,13 @@ pub(crate) struct Queue<I: Item> {
 pub(crate) struct Thieves<I: Item>(Arc<Shared<I>>);
 
 struct Shared<I: Item> {
+    /// Owner and thieves write to different ends.
     head: Padded<AtomicUsize>,
     tail: Padded<AtomicUsize>,
     ring: AtomicPtr<Ring<I>>,
     /// How many are inside of `steal`.
     thieves: AtomicUsize,
 }
-
-/// On cache lines of its own: owner and thieves write to different ends.
-#[repr(align(128))]
-struct Padded<T>(T);
 
 struct Ring<I: Item>(Box<[AtomicPtr<I::Target>]>);
 

@@ -27,7 +27,7 @@ use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, fill, lock};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, Padded, fill, lock};
 
 /// Places in the first chunk; each chunk has twice as many as the one before.
 #[cfg(not(tidemill_loom))]
@@ -50,10 +50,10 @@ pub(crate) type Place = u32;
 pub(crate) struct Slots<T> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     /// The list of places that others than the owner gave back.
-    returned: AtomicU32,
+    returned: Padded<AtomicU32>,
     closed: AtomicBool,
     /// Insertions ever. Written by the owner alone, so a load and a store.
-    inserted: AtomicU64,
+    inserted: Padded<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -106,9 +106,9 @@ impl<T> Slots<T> {
     pub(crate) fn new() -> (Self, Claims) {
         let table = Self {
             chunks: [const { OnceLock::new() }; CHUNKS],
-            returned: AtomicU32::new(END),
+            returned: Padded(AtomicU32::new(END)),
             closed: AtomicBool::new(false),
-            inserted: AtomicU64::new(0),
+            inserted: Padded(AtomicU64::new(0)),
         };
         (table, Claims { free: Cell::new(END), fresh: Cell::new(0) })
     }
@@ -125,7 +125,7 @@ impl<T> Slots<T> {
         slot.born.store(origin.born, Ordering::Relaxed);
         // Pairs with the swaps of `remove` and `drain`.
         fill(&slot.pointer, pointer.as_ptr());
-        self.inserted.store(self.inserted() + 1, Ordering::Relaxed);
+        self.inserted.0.store(self.inserted() + 1, Ordering::Relaxed);
         place
     }
 
@@ -148,7 +148,7 @@ impl<T> Slots<T> {
 
     /// Insertions ever.
     pub(crate) fn inserted(&self) -> u64 {
-        self.inserted.load(Ordering::Relaxed)
+        self.inserted.0.load(Ordering::Relaxed)
     }
 
     /// No more insertions, as far as the owner sees it.
@@ -196,9 +196,9 @@ impl<T> Slots<T> {
 
     /// A free place.
     fn claim(&self, claims: &Claims) -> Place {
-        if claims.free.get() == END && self.returned.load(Ordering::Relaxed) != END {
+        if claims.free.get() == END && self.returned.0.load(Ordering::Relaxed) != END {
             // Acquire: pairs with the Release of `give_back`, so that the links of the list are seen.
-            claims.free.set(self.returned.swap(END, Ordering::Acquire));
+            claims.free.set(self.returned.0.swap(END, Ordering::Acquire));
         }
         let place = claims.free.get();
         if place == END {
@@ -222,11 +222,11 @@ impl<T> Slots<T> {
     /// Puts a place on the list of the returned ones, by anybody.
     fn give_back(&self, place: Place) {
         let slot = self.slot(place);
-        let mut first = self.returned.load(Ordering::Relaxed);
+        let mut first = self.returned.0.load(Ordering::Relaxed);
         loop {
             slot.pointer.store(link(first), Ordering::Relaxed);
             // Release: the link is seen by the owner who takes the list.
-            match self.returned.compare_exchange_weak(first, place, Ordering::Release, Ordering::Relaxed) {
+            match self.returned.0.compare_exchange_weak(first, place, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => first = now,
             }
