@@ -169,17 +169,34 @@ impl Monitor {
         self.shared.wake_one()
     }
 
-    /// An idle permit beside a task in a queue: wakes a machine. It catches what a fence-less push may have missed, and
-    /// the `runnext` of a machine that stays in its poll.
+    /// An idle permit beside a task that waits: wakes a machine. It catches what a fence-less push may have missed, and the
+    /// next task of a machine that stays in its poll.
     fn sweep(&mut self, now: Instant) -> bool {
         let shared = &self.shared;
-        let wanted = shared.roster.wants_wake() && (shared.has_work() || shared.has_next());
+        let wanted = shared.roster.wants_wake() && self.sees_waiting();
         let woke = wanted && shared.wake_one();
         self.starved = self.starved.take().filter(|_| wanted && !woke);
         if wanted && !woke {
             self.starve(now);
         }
         woke
+    }
+
+    /// Does a task wait for more than its machine's next pick? The one that is next, in the slot or alone in the queue, does
+    /// so only if the machine is where it was a round ago.
+    fn sees_waiting(&self) -> bool {
+        let shared = &self.shared;
+        let on_a_machine = self.sightings.iter().enumerate().any(|(permit, seen)| {
+            shared.holder(permit).is_some_and(|machine| {
+                let stays = || seen.is_some_and(|s| s.machine == machine.id && s.activity == machine.activity());
+                match machine.thieves.queue.len() {
+                    0 => !machine.thieves.next.is_empty() && stays(),
+                    1 => stays(),
+                    _ => true,
+                }
+            })
+        });
+        on_a_machine || shared.has_outside_work()
     }
 
     /// A permit is idle, work waits, and no thread may be started.

@@ -219,7 +219,12 @@ impl Shared {
 
     /// Is there work in a queue that a searcher would find? Not the `runnext`s, whose owners are about to run them.
     pub(crate) fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.stranded.any() || self.holding().any(Machine::has_queued)
+        self.has_outside_work() || self.holding().any(Machine::has_queued)
+    }
+
+    /// The same, in the queues that belong to no machine with a permit.
+    pub(crate) fn has_outside_work(&self) -> bool {
+        !self.injector.is_empty() || self.stranded.any()
     }
 
     /// Is a `runnext` full?
