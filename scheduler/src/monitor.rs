@@ -2,7 +2,7 @@
 //!
 //! Each round, between naps of 20 us to 1 ms, it
 //! 1. sees to the reactor, if nobody was inside for 10 ms;
-//! 2. wakes a machine, if a permit is idle while tasks lie in a queue;
+//! 2. wakes a machine, if a permit is idle while a task waits for more than its machine's next pick;
 //! 3. takes the permit from every machine that is stuck in a poll, if other work waits;
 //! 4. once a second, reads the CPU limit again and lets the runtime grow or shrink.
 //!

@@ -28,7 +28,7 @@
 //!
 //! A machine that pushes to its *own* queue leaves step 2 out. If the stale read misses an idle permit, the task is
 //! still run by the pusher itself, or stolen after its permit is retaken; what is lost is parallelism until the next
-//! push or the monitor's next sweep, at most a millisecond later. That fence would cost more than the push.
+//! push or the monitor's sweep, at most two milliseconds later. That fence would cost more than the push.
 //!
 //! # Size
 //!
