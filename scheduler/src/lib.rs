@@ -34,6 +34,8 @@ mod vitals;
 #[cfg(not(tidemill_loom))]
 pub mod watch;
 #[cfg(not(tidemill_loom))]
+mod watchdog;
+#[cfg(not(tidemill_loom))]
 mod yield_now;
 
 /// Under loom only the files that are modelled are compiled.

@@ -16,7 +16,8 @@
 //! not help.
 //!
 //! The nap starts at 20 us and doubles after 50 rounds without a finding; while every permit is idle it is the longest.
-//! After two of these, and if a driver is in the reactor, the monitor sleeps until a permit is taken.
+//! After two of these, and if a driver is in the reactor, the monitor sleeps until a permit is taken. And if every permit is in use
+//! when the nap has become the longest, it sleeps until a machine does not come round (`watchdog.rs`).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ use crate::limits::{
 use crate::machine::{Activity, Machine};
 use crate::roster::{MachineId, Permit};
 use crate::runtime::{Handle, Options, Shared, procs};
-use crate::sync::thread;
+use crate::sync::{Ordering, thread};
 use crate::vitals::nap_precisely;
 use crate::watch::{Trace, What};
 
@@ -119,6 +120,7 @@ impl Monitor {
     /// One look at everything; whether there was something to do.
     fn round(&mut self, now: Instant) -> bool {
         self.shared.watch.tick();
+        self.shared.monitor_rounds.fetch_add(1, Ordering::Relaxed);
         let drove = self.see_to_the_reactor();
         self.recheck_stranded();
         let woke = self.sweep(now);
@@ -143,6 +145,9 @@ impl Monitor {
     }
 
     fn sleep(&mut self) {
+        if self.all_turn_over() && self.sleep_on_watch() {
+            return;
+        }
         let roster = &self.shared.roster;
         if self.idle < MONITOR_IDLE_NAPS || self.nap < MONITOR_NAP_MAX || !roster.monitor_may_sleep() {
             return nap(self.nap);
@@ -154,6 +159,19 @@ impl Monitor {
             }
         }
         (self.idle, self.quiet, self.nap) = (0, 1, MONITOR_NAP_MIN);
+    }
+
+    /// Every permit is in use, and nothing was stuck for a while.
+    fn all_turn_over(&self) -> bool {
+        let undisturbed = self.trace.is_none() && self.stranded.is_empty() && self.starved.is_none();
+        undisturbed && self.nap == MONITOR_NAP_MAX && self.shared.roster.idle() == 0 && !self.shared.is_stopping()
+    }
+
+    /// Sleeps until a machine does not come round, or the limit is to be read again; `false` if that is not possible here.
+    fn sleep_on_watch(&self) -> bool {
+        let Shared { watchdog, reactor, .. } = &*self.shared;
+        let most = RESIZE_INTERVAL.saturating_sub(self.sized.elapsed());
+        watchdog.sleep(reactor.now(), most, |permit| self.shared.holder(permit).is_some())
     }
 
     /// Nobody was in the reactor for long: sends a machine if one is free, else goes itself.
@@ -229,12 +247,11 @@ impl Monitor {
 
     /// Follows the CPU limit.
     fn resize(&mut self, now: Instant) {
-        let Some(watcher) = &mut self.watcher else { return };
         if now - self.sized < RESIZE_INTERVAL {
             return;
         }
         self.sized = now;
-        if let Some(limit) = watcher.poll() {
+        if let Some(limit) = self.watcher.as_mut().and_then(Watcher::poll) {
             self.shared.resize(procs(&limit));
             self.shared.watch.note(What::Resize { procs: self.shared.roster.procs() as u32 });
         }

@@ -124,9 +124,9 @@ impl Reactor {
         }
     }
 
-    /// Is a brief turn worth its cost? Reads the clock unless somebody is inside.
-    pub(crate) fn is_due(&self) -> bool {
-        !self.is_busy() && self.since_turn_ns() >= TURN_GAP.as_nanos() as u64
+    /// Is a brief turn worth its cost?
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        !self.is_busy() && now.saturating_sub(self.last_turn.load(Ordering::Relaxed)) >= TURN_GAP.as_nanos() as u64
     }
 
     pub(crate) fn is_busy(&self) -> bool {
@@ -170,7 +170,8 @@ impl Reactor {
         self.busy.store(false, Ordering::Relaxed);
     }
 
-    fn now(&self) -> u64 {
+    /// Nanoseconds since the runtime was built.
+    pub(crate) fn now(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
     }
 }

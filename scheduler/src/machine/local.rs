@@ -10,6 +10,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::pace::Pace;
 use super::{Belongings, Machine, Queue};
 use crate::current;
 use crate::roster::Permit;
@@ -46,8 +47,9 @@ pub(crate) struct Local {
     pub(super) chain: Cell<u32>,
     /// Where the last pick from outside looked first.
     pub(super) stranded_first: Cell<bool>,
-    /// Polls until the next look around.
+    /// Picks until the next look around.
     pub(super) countdown: Cell<u32>,
+    pub(super) pace: Cell<Pace>,
     /// State of the xorshift that picks steal victims.
     pub(super) random: Cell<u32>,
     pub(crate) watch: Own,
@@ -66,7 +68,8 @@ impl Local {
             searching: Cell::new(false),
             chain: Cell::new(0),
             stranded_first: Cell::new(false),
-            countdown: Cell::new(crate::limits::INJECTOR_INTERVAL),
+            countdown: Cell::new(Pace::new().picks()),
+            pace: Cell::new(Pace::new()),
             random: Cell::new(seed),
             watch: Own::new(),
         }

@@ -22,6 +22,7 @@
 mod blocking;
 mod find;
 mod local;
+mod pace;
 mod permit;
 mod queue;
 mod runnext;

@@ -9,7 +9,6 @@ use std::time::Instant;
 use super::local::Doing;
 use super::{Local, Machine, count};
 use crate::current;
-use crate::limits::INJECTOR_INTERVAL;
 use crate::roster::{Leave, MachineId, Permit, Role};
 use crate::runtime::Shared;
 use crate::sync::thread;
@@ -106,24 +105,37 @@ impl Local {
         self.machine.step_tick();
     }
 
-    /// Every 61st pick: gives the permit up if there are too many, or to a machine that waits for one; gives the reactor
-    /// a turn if it is due; and says that the injector goes first.
+    /// Looks around at every 61st pick, or, if polls are long, every quarter of a millisecond: gives the permit up if there
+    /// are too many, or to a machine that waits for one; gives the reactor a turn if it is due; and says whether the
+    /// injector goes first.
     pub(super) fn look_around(&self) -> bool {
         let left = self.countdown.get() - 1;
         if left != 0 {
             self.countdown.set(left);
             return false;
         }
-        self.countdown.set(INJECTOR_INTERVAL);
+        let now = self.shared().reactor.now();
+        let pace = self.pace.get();
+        self.pace.set(pace.next(now));
+        self.countdown.set(self.pace.get().picks());
         self.watch.looked_around();
+        self.came_round(now);
         let roster = &self.shared().roster;
         if roster.is_oversized() {
             self.give_permit_back();
         } else if roster.anyone_waits() {
             self.pass_permit_on();
         }
-        self.brief_turn();
-        true
+        self.brief_turn(now);
+        pace.outside_first()
+    }
+
+    /// Tells the monitor, if it sleeps, that this machine is not stuck, and does for it what else it does every millisecond.
+    fn came_round(&self, now: u64) {
+        let Shared { watchdog, watch, .. } = &**self.shared();
+        if watchdog.is_on() && self.machine.permit().is_some_and(|permit| watchdog.came_round(permit, now)) {
+            watch.tick();
+        }
     }
 
     /// Gives the permit up; if no other machine was faster, it is withdrawn.
@@ -154,9 +166,9 @@ impl Local {
     }
 
     /// A zero-timeout turn of the reactor, if nobody drives it and the last one is long ago.
-    fn brief_turn(&self) {
+    fn brief_turn(&self, now: u64) {
         let reactor = &self.shared().reactor;
-        if !reactor.is_due() {
+        if !reactor.is_due(now) {
             return;
         }
         self.doing.set(Doing::Turn);

@@ -61,6 +61,8 @@ pub struct Metrics {
     pub foreign_time: Duration,
     /// Tasks in the queue for what comes from outside.
     pub injector_depth: usize,
+    /// Looks of the monitor: each takes some 12 us of CPU time, the wake-up included.
+    pub monitor_rounds: u64,
     /// Turns taken from threads inside [`blocking`](crate::blocking).
     pub retaken_marked: u64,
     /// Turns taken from threads that blocked without saying so.
@@ -113,6 +115,7 @@ impl Metrics {
             foreign_tasks: shared.reactor.foreign_tasks(),
             foreign_time: shared.reactor.foreign_time(),
             injector_depth,
+            monitor_rounds: read(&shared.monitor_rounds),
             retaken_marked: read(&shared.retakes.marked),
             retaken_blocked: read(&shared.retakes.blocked),
             retaken_burning: read(&shared.retakes.burning),

@@ -17,6 +17,7 @@ use crate::roster::{MachineId, Permit, Roster, Wakeup};
 use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, fence, lock};
 use crate::task::{Header, JoinHandle, Origin, Slab, Task};
 use crate::watch::{self, What};
+use crate::watchdog::Watchdog;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -34,7 +35,9 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
+    pub(crate) monitor_rounds: AtomicU64,
     pub(crate) watch: watch::Hub,
+    pub(crate) watchdog: Watchdog,
     /// By index, made at first use and kept as long as the runtime.
     machines: Box<[OnceLock<Arc<Machine>>]>,
     holders: Holders,
@@ -68,7 +71,9 @@ impl Shared {
             threads: Threads::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
+            monitor_rounds: AtomicU64::new(0),
             watch: watch::Hub::new(options.flight_recorder),
+            watchdog: Watchdog::new(options.most_procs),
             machines: (0..options.max_threads).map(|_| OnceLock::new()).collect(),
             holders: Holders::new(options.most_procs),
             stopping: AtomicBool::new(false),
