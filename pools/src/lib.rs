@@ -3,11 +3,10 @@
 
 mod limits;
 mod object;
-mod spawner;
 mod worker;
 
 pub use object::{ObjectBuildError, ObjectBuilder, ObjectPool, ObjectStats, Pooled};
-pub use spawner::Spawner;
+pub use tidemill_spawner::Spawner;
 pub use worker::{
     Batch, BuildError, Closed, Drained, Job, JobError, JobPanic, Stats, Ticket, TrySubmitError, WorkerBuilder,
     WorkerPool,

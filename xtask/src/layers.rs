@@ -47,6 +47,19 @@ const LAYERS: &[Layer] = &[
         because: "it knows tasks, threads and permits, and nothing that is built on them",
     },
     Layer {
+        krate: "tidemill-spawner",
+        never: &[
+            "tidemill",
+            "tidemill-pools",
+            "tidemill-resilience",
+            "tidemill-profiling",
+            "tidemill-serve",
+            "orders*",
+            "mimalloc",
+        ],
+        because: "it knows two runtimes, and nothing that is built on them",
+    },
+    Layer {
         krate: "tidemill-pools",
         never: &["tidemill", "tidemill-resilience", "tidemill-profiling", "tidemill-serve", "orders*", "mimalloc"],
         because: "a pool hands out things; how often is a limiter's business",

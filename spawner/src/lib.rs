@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod spawner;
+mod task;
+
+pub use spawner::Spawner;
+pub use task::{Task, TaskError};
