@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub use tidemill_cgroup as cgroup;
+pub use tidemill_context::{self as context, Context};
 #[cfg(feature = "macros")]
 pub use tidemill_macros::{main, test};
 #[cfg(feature = "pools")]

@@ -29,7 +29,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
-    Step { name: "loom", what: "the scheduler's protocols under every interleaving", part_of_test: true, run: loom },
+    Step {
+        name: "loom",
+        what: "the protocols of scheduler and context, every interleaving",
+        part_of_test: true,
+        run: loom,
+    },
     Step { name: "shuttle", what: "the whole scheduler under random interleavings", part_of_test: true, run: shuttle },
     Step {
         name: "services",
@@ -150,8 +155,8 @@ const LOOM_PREEMPTIONS: &str = "2";
 
 /// In a target directory of its own, because flags rebuild every dependency, and without what only a shipped build needs.
 /// Under a cfg of our own, because `loom` also changes what some dependencies compile to.
-fn model(at: &Workspace, checker: &str) -> Call {
-    cargo(at, &format!("test --package tidemill-scheduler --release --lib {checker}"))
+fn model(at: &Workspace, package: &str, checker: &str) -> Call {
+    cargo(at, &format!("test --package {package} --release --lib {checker}"))
         .env("RUSTFLAGS", format!("--cfg tidemill_{checker}"))
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
@@ -159,12 +164,15 @@ fn model(at: &Workspace, checker: &str) -> Call {
 }
 
 fn loom(at: &Workspace) -> Result<(), String> {
-    model(at, "loom").env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS).run()
+    for package in ["tidemill-scheduler", "tidemill-context"] {
+        model(at, package, "loom").env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS).run()?;
+    }
+    Ok(())
 }
 
 /// The seed is fixed, so that a change that fails here fails everywhere; `TIDEMILL_SCHEDULES=100000` looks further.
 fn shuttle(at: &Workspace) -> Result<(), String> {
-    model(at, "shuttle").run()
+    model(at, "tidemill-scheduler", "shuttle").run()
 }
 
 fn deny(at: &Workspace) -> Result<(), String> {

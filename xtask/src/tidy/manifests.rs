@@ -8,6 +8,7 @@ use crate::workspace::Member;
 /// Crates with unsafe code, and what for. Elsewhere the compiler forbids it.
 const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("tidemill-cgroup", "reads the affinity mask by a system call"),
+    ("tidemill-context", "borrows the ambient context of a thread"),
     ("tidemill-pools", "finds the magazine of a thread"),
     ("tidemill-profiling", "implements `GlobalAlloc` and raises a signal"),
     ("tidemill-scheduler", "task cells and queues"),

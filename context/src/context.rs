@@ -1,0 +1,321 @@
+//! The handle: where it stands in the tree, its values, its clock.
+//!
+//! **A child costs a node only once somebody can tell it from its parent.** A fresh child has just the parent's node to look
+//! at (`parent`). It gets its own (`own`) when it is cancelled, cloned, waited for, entered for another task or made a parent,
+//! or has a deadline before the parent's. A child that is made, looked at and dropped is a counted reference; with a node of
+//! its own it would be an allocation and two turns of the parent's lock. Whoever gives it a node does so before it hands out
+//! a second way to reach it, so that nobody sees the difference.
+//!
+//! A context made from nothing has not even a parent's node: nothing can cancel it but itself.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    task::{Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    AfterFunc, Cancelled, Cause, DropGuard,
+    clock::Clock,
+    listeners::Listener,
+    node::Node,
+    sync::{Thread, thread},
+    values::Values,
+};
+
+/// What a piece of work carries with it: whether it is still wanted, until when, and values.
+///
+/// Contexts form a tree. To cancel one is to cancel all below it, with the same [`Cause`]; what is above and beside goes on.
+/// A clone is the same context; [`child`](Self::child), [`with_timeout`](Self::with_timeout),
+/// [`with_deadline`](Self::with_deadline), [`with_value`](Self::with_value) and [`merge`](Self::merge) make new ones below.
+/// Dropping the last handle cancels nothing: see [`drop_guard`](Self::drop_guard).
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill_context::{Cause, Context};
+///
+/// let server = Context::background();
+/// let request = server.with_timeout(Duration::from_secs(2)).with_value("request 7");
+/// let query = request.child();
+///
+/// query.cancel("the cache had it");
+/// assert!(query.is_cancelled() && !request.is_cancelled());
+///
+/// server.cancel(Cause::Shutdown);
+/// assert_eq!(request.check(), Err(Cause::Shutdown));
+/// assert_eq!(query.check().unwrap_err().to_string(), "cancelled: the cache had it");
+/// ```
+pub struct Context {
+    /// Where it hangs while it has no node of its own, if it hangs anywhere.
+    parent: Option<Arc<Node>>,
+    /// Its own node, once there is a need for it.
+    own: OnceLock<Arc<Node>>,
+    values: Values,
+    clock: Clock,
+}
+
+impl Context {
+    /// A new context that nothing is above of: never cancelled but by its own handles, without deadline and values.
+    ///
+    /// Costs nothing. Its clock is that of the ambient context, so that a test's clock reaches code that begins anew.
+    pub fn background() -> Self {
+        Self::with_current(|ambient| Self::on(ambient.map_or(Clock::System, |ambient| ambient.clock.clone())))
+    }
+
+    /// A root on `clock`.
+    pub(crate) fn on(clock: Clock) -> Self {
+        Self { parent: None, own: OnceLock::new(), values: Values::default(), clock }
+    }
+
+    /// A context below this one, for a part of the work that may be cancelled on its own.
+    ///
+    /// Costs a counted reference; an allocation and two short turns of this context's lock if it is ever cancelled, cloned, waited
+    /// for or made a parent.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { parent: Some(Arc::clone(self.own())), ..self.apart() }
+    }
+
+    /// A child that is cancelled with [`Cause::DeadlineExceeded`] once `timeout` has passed.
+    ///
+    /// Further off than this context's own deadline it is a mere [`child`](Self::child).
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        match self.clock.now().checked_add(timeout) {
+            Some(deadline) => self.with_deadline(deadline),
+            None => self.child(),
+        }
+    }
+
+    /// A child that is cancelled with [`Cause::DeadlineExceeded`] at `deadline`; at once if that has passed.
+    ///
+    /// Costs, if it is before this context's own deadline, an allocation, an entry in a sorted tree of deadlines, which
+    /// goes when the last handle does, and a clock read. See the crate's documentation for who cancels it.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        if self.deadline().is_some_and(|ours| ours <= deadline) {
+            return self.child();
+        }
+        let node = Node::until(Some(self.own()), deadline, &self.clock);
+        Self { own: OnceLock::from(node), ..self.apart() }
+    }
+
+    /// A child with one more value, found by its type; it hides a value of the same type further up.
+    ///
+    /// Costs an allocation. Use a type of your own (`struct RequestId(u64)`), so that nobody else's is hidden.
+    #[must_use]
+    pub fn with_value<T: Send + Sync + 'static>(&self, value: T) -> Self {
+        Self { values: self.values.with(value), ..self.child() }
+    }
+
+    /// The last value of type `T` on the way up. A walk over the values, not over the levels.
+    pub fn value<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.values.get()
+    }
+
+    /// A context with the values and the clock of this one, and nothing above it: for what has to be finished even if the
+    /// work that began it is cancelled.
+    ///
+    /// ```
+    /// use tidemill_context::Context;
+    ///
+    /// let request = Context::background().with_value("request 7");
+    /// let log = request.detach();
+    /// request.cancel("the client went away");
+    /// assert!(log.check().is_ok());
+    /// assert_eq!(log.value(), Some(&"request 7"));
+    /// ```
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        self.apart()
+    }
+
+    /// A context below both `a` and `b`: cancelled with whichever is cancelled first, with the earlier deadline, and with
+    /// the values of both, where those of `a` hide those of `b`.
+    ///
+    /// Costs an allocation, and a short turn of each one's lock now and at its end.
+    ///
+    /// ```
+    /// use tidemill_context::{Cause, Context};
+    ///
+    /// let (request, shutdown) = (Context::background(), Context::background());
+    /// let both = Context::merge(&request, &shutdown);
+    /// shutdown.cancel(Cause::Shutdown);
+    /// assert_eq!(both.check(), Err(Cause::Shutdown));
+    /// assert!(request.check().is_ok());
+    /// ```
+    pub fn merge(a: &Self, b: &Self) -> Self {
+        let node = Node::new([a.own(), b.own()], None);
+        // Its deadline is told by the clock it was given on.
+        let earlier = if a.deadline().is_none() || node.deadline() != a.deadline() { b } else { a };
+        let values = Values::merge(&a.values, &b.values);
+        Self { parent: None, own: OnceLock::from(node), values, clock: earlier.clock.clone() }
+    }
+
+    /// Cancels this context and all below it; `false` if it was cancelled before, by whomever: the first cause stays.
+    ///
+    /// When it returns, every context below is cancelled, every waiter is woken, and every [`after_func`](Self::after_func)
+    /// has run, on this thread; unless another cancel was first and is still at it.
+    pub fn cancel(&self, cause: impl Into<Cause>) -> bool {
+        self.own().cancel(&cause.into())
+    }
+
+    /// Whether it is cancelled. One atomic load in memory that is written once; the handle itself is looked at before.
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        self.nearest().is_some_and(|node| node.is_cancelled())
+    }
+
+    /// Says if the work should end, and why. Costs what [`is_cancelled`](Self::is_cancelled) does while all is well.
+    ///
+    /// # Errors
+    /// The cause, once it is cancelled.
+    #[inline]
+    pub fn check(&self) -> Result<(), Cause> {
+        if self.is_cancelled() { self.cause().map_or(Ok(()), Err) } else { Ok(()) }
+    }
+
+    /// Why it was cancelled, if it was.
+    pub fn cause(&self) -> Option<Cause> {
+        self.nearest()?.cause()
+    }
+
+    /// The earliest deadline of this context and all above. One load; no walk.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.nearest()?.deadline()
+    }
+
+    /// The time left until the deadline; zero once it has passed, `None` if there is no deadline. One clock read if there is.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline().map(|at| at.saturating_duration_since(self.clock.now()))
+    }
+
+    /// The time on the clock of this context: the system's, or a [`ManualClock`](crate::ManualClock)'s.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Waits until it is cancelled. *Cancel safe*.
+    ///
+    /// Costs an allocation if it is the first thing ever done with this context.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidemill_context::{Cause, Context};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let ctx = Context::background().with_timeout(Duration::from_millis(5));
+    /// assert_eq!(ctx.cancelled().await, Cause::DeadlineExceeded);
+    /// # });
+    /// ```
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled::new(Arc::clone(self.own()))
+    }
+
+    /// Keeps the calling thread until it is cancelled. For plain threads; a task of tidemill's may do it as well.
+    pub fn wait(&self) -> Cause {
+        struct Unpark(Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cancelled = std::pin::pin!(self.cancelled());
+        loop {
+            match cancelled.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+                Poll::Ready(cause) => return cause,
+                // May return for no reason; the loop looks again.
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    /// Calls `f` with the cause when it is cancelled; at once, here, if it is already.
+    ///
+    /// It runs on the thread that cancels (for a deadline, the thread of the deadlines), after every context below has been
+    /// cancelled and without a lock: it may use contexts freely. It should be short and must not block. If it panics, the panic
+    /// is reported by the panic hook and goes no further.
+    ///
+    /// It belongs to this context: when the last handle goes (this includes the returned one and everything below), it can
+    /// never be cancelled, and `f` is dropped unused.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use tidemill_context::{Cause, Context};
+    ///
+    /// let (sender, receiver) = mpsc::channel();
+    /// let ctx = Context::background();
+    /// let rollback = ctx.after_func(move |cause| sender.send(cause.clone()).unwrap());
+    /// ctx.cancel(Cause::Shutdown);
+    /// assert_eq!(receiver.recv(), Ok(Cause::Shutdown));
+    /// assert!(!rollback.stop(), "too late");
+    /// ```
+    pub fn after_func(&self, f: impl FnOnce(&Cause) + Send + 'static) -> AfterFunc {
+        let node = Arc::clone(self.own());
+        let mut call = Some(f);
+        let entered = node.listen(|| Listener::Call(Box::new(call.take().expect("called once"))));
+        let place = match entered {
+            Ok(place) => Some(place),
+            Err(cause) => {
+                crate::node::call(call.expect("not entered"), &cause);
+                None
+            }
+        };
+        AfterFunc::new(node, place)
+    }
+
+    /// A guard that cancels this context when it is dropped, so that what was started is ended on every way out.
+    pub fn drop_guard(&self, cause: impl Into<Cause>) -> DropGuard {
+        DropGuard::new(self.clone(), cause.into())
+    }
+
+    /// The node whose flag counts.
+    #[inline]
+    fn nearest(&self) -> Option<&Arc<Node>> {
+        self.own.get().or(self.parent.as_ref())
+    }
+
+    /// Its own node, made now if it has none.
+    fn own(&self) -> &Arc<Node> {
+        if let Some(node) = self.own.get() {
+            return node;
+        }
+        let node = match &self.parent {
+            Some(parent) => Node::new([parent], None),
+            None => Node::new([], None),
+        };
+        // Of two threads that get here at once one's is dropped, at no harm: nobody else has seen it.
+        self.own.get_or_init(|| node)
+    }
+
+    /// Values and clock without a place in the tree.
+    fn apart(&self) -> Self {
+        Self { parent: None, own: OnceLock::new(), values: self.values.clone(), clock: self.clock.clone() }
+    }
+}
+
+/// The same context. A counted reference, and one each for values and a manual clock; an allocation for a child's first clone.
+impl Clone for Context {
+    fn clone(&self) -> Self {
+        Self { own: OnceLock::from(Arc::clone(self.own())), ..self.apart() }
+    }
+}
+
+/// A [`background`](Context::background).
+impl Default for Context {
+    fn default() -> Self {
+        Self::background()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("cause", &self.cause())
+            .field("deadline", &self.deadline())
+            .field("values", &self.values)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! The futures: waiting for a cancel, running within a context, and both at once.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll, Waker},
+};
+
+use pin_project_lite::pin_project;
+
+use crate::{
+    Cause, Context,
+    listeners::{Listener, Place},
+    node::Node,
+};
+
+/// Ready with the cause once the context is cancelled; from [`Context::cancelled`]. It may be polled after that.
+///
+/// It keeps the context alive, borrows nothing, and leaves the context's list when it is dropped.
+#[must_use = "futures do nothing unless polled"]
+pub struct Cancelled {
+    node: Arc<Node>,
+    entered: Option<(Place, Waker)>,
+}
+
+impl Cancelled {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node, entered: None }
+    }
+
+    /// Makes sure that the node wakes `waker`.
+    fn listen(&mut self, waker: &Waker) -> Result<(), Cause> {
+        let place = match &self.entered {
+            // A cancel since the last look has woken it, or is about to.
+            Some((_, known)) if known.will_wake(waker) => return Ok(()),
+            Some((place, _)) => {
+                self.node.listen_instead(*place, waker.clone())?;
+                *place
+            }
+            None => {
+                let copy = waker.clone();
+                self.node.listen(|| Listener::Wake(copy))?
+            }
+        };
+        self.entered = Some((place, waker.clone()));
+        Ok(())
+    }
+}
+
+impl Future for Cancelled {
+    type Output = Cause;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Cause> {
+        match self.node.cause().map_or_else(|| self.listen(cx.waker()), Err) {
+            Ok(()) => Poll::Pending,
+            Err(cause) => Poll::Ready(cause),
+        }
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let Some((place, _)) = self.entered {
+            self.node.unlisten(place);
+        }
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancelled").field("cause", &self.node.cause()).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A future with an ambient context; from [`Context::scope`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct Scope<F> {
+        context: Context,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> Scope<F> {
+    pub(crate) fn new(context: Context, future: F) -> Self {
+        Self { context, future }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.context.enter(|| this.future.poll(cx))
+    }
+}
+
+pin_project! {
+    /// A future with an ambient context that ends with it; from [`Context::run`].
+    #[must_use = "futures do nothing unless polled"]
+    #[derive(Debug)]
+    pub struct Run<F> {
+        #[pin]
+        scope: Scope<F>,
+        cancelled: Cancelled,
+        started: bool,
+    }
+}
+
+impl<F> Run<F> {
+    pub(crate) fn new(scope: Scope<F>, cancelled: Cancelled) -> Self {
+        Self { scope, cancelled, started: false }
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Result<F::Output, Cause>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if !*this.started {
+            this.scope.context.check()?;
+            *this.started = true;
+        }
+        if let Poll::Ready(output) = this.scope.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        Pin::new(this.cancelled).poll(cx).map(Err)
+    }
+}

@@ -1,0 +1,72 @@
+//! Who wants to hear of a cancel: a vector with holes, so that entering and leaving by number cost the same with one
+//! listener and with a million.
+
+use std::{mem, sync::Weak, task::Waker};
+
+use crate::{Cause, node::Node};
+
+/// A function that a cancel calls.
+pub(crate) type Call = Box<dyn FnOnce(&Cause) + Send>;
+
+pub(crate) enum Listener {
+    /// Its child does not keep itself alive by listening.
+    Child(Weak<Node>),
+    Wake(Waker),
+    Call(Call),
+}
+
+/// Where a listener stands, until it leaves or the node closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(usize);
+
+#[derive(Default)]
+pub(crate) struct Listeners {
+    places: Vec<Option<Listener>>,
+    holes: Vec<usize>,
+}
+
+/// A context that once had many children gives the memory back when the last one is gone, if it is more than this.
+const KEPT: usize = 1024;
+
+impl Listeners {
+    pub(crate) fn enter(&mut self, listener: Listener) -> Place {
+        match self.holes.pop() {
+            Some(hole) => {
+                self.places[hole] = Some(listener);
+                Place(hole)
+            }
+            None => {
+                self.places.push(Some(listener));
+                Place(self.places.len() - 1)
+            }
+        }
+    }
+
+    /// Takes the listener out; it is for the caller to drop, without the lock.
+    pub(crate) fn leave(&mut self, place: Place) -> Option<Listener> {
+        let listener = self.places[place.0].take();
+        debug_assert!(listener.is_some(), "a place is left once");
+        self.holes.push(place.0);
+        if self.holes.len() == self.places.len() {
+            self.reset();
+        }
+        listener
+    }
+
+    pub(crate) fn at(&mut self, place: Place) -> Option<&mut Listener> {
+        self.places[place.0].as_mut()
+    }
+
+    /// Everybody in order of entry, but for holes that were filled again.
+    pub(crate) fn into_all(self) -> impl Iterator<Item = Listener> {
+        self.places.into_iter().flatten()
+    }
+
+    fn reset(&mut self) {
+        self.holes.clear();
+        self.places.clear();
+        if self.places.capacity() > KEPT {
+            drop(mem::take(self));
+        }
+    }
+}
