@@ -258,24 +258,3 @@ fn trap_3c_what_the_reactor_wakes_at_once_is_shared() {
         rt.block_on(task).unwrap();
     }
 }
-
-/// The file and the beginning of the name of a test, if `code` is one: `file::name`, `module::tests::name`, `file::na..`.
-fn named(code: &str) -> Option<(String, String)> {
-    let (path, name) = code.rsplit_once("::")?;
-    let (name, tail) = name.split_once("..").map_or((name, "("), |(begin, _)| (begin, ""));
-    let file = match path.strip_suffix("::tests") {
-        Some(module) => format!("src/{module}/tests.rs"),
-        None => format!("tests/{path}.rs"),
-    };
-    std::fs::read_to_string(file).ok().map(|text| (text, format!("\nfn {name}{tail}")))
-}
-
-#[test]
-fn every_test_that_the_table_names_is_there() {
-    let table = include_str!("../TRAPS.md");
-    let tests: Vec<_> = table.split('`').skip(1).step_by(2).filter_map(|code| Some((code, named(code)?))).collect();
-    assert!(tests.len() > 30, "only {} tests found", tests.len());
-    for (code, (text, name)) in tests {
-        assert!(text.contains(&name), "{code} is not there");
-    }
-}

@@ -14,6 +14,7 @@ mod map;
 mod markdown;
 mod shape;
 mod source;
+mod tables;
 
 pub(crate) use code::code_only;
 use source::{Finding, Source};
@@ -40,8 +41,8 @@ const RULES: &[Rule] = &[
     Rule { name: "commands", ending: ".md", check: markdown::commands },
 ];
 
-/// Rules that need more than one file: quoted files, the map, the manifests.
-const TREE_RULES: usize = 3;
+/// Rules that need more than one file: quoted files, named tests, the map, the manifests.
+const TREE_RULES: usize = 4;
 
 /// Checks every file of the tree.
 pub(crate) fn run(at: &Workspace) -> Result<(), String> {
@@ -49,6 +50,7 @@ pub(crate) fn run(at: &Workspace) -> Result<(), String> {
     let mut findings: Vec<String> = sources.iter().flat_map(check).collect();
     let members = at.members()?;
     findings.extend(markdown::quoted_files(&sources));
+    findings.extend(tables::named_tests(&sources));
     findings.extend(map::check(at.root(), &members));
     findings.extend(manifests::check(at.root(), &members));
     println!("{} files, {} rules", sources.len(), RULES.len() + TREE_RULES);
