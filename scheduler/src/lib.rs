@@ -2,7 +2,11 @@
 #![cfg_attr(tidemill_shuttle, expect(dead_code, reason = "the model has neither kernel nor clock"))]
 
 #[cfg(not(tidemill_loom))]
+mod cpus;
+#[cfg(not(tidemill_loom))]
 mod current;
+#[cfg(not(tidemill_loom))]
+mod deputy;
 #[cfg(not(tidemill_loom))]
 mod drive;
 #[cfg(not(tidemill_loom))]

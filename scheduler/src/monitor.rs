@@ -1,7 +1,7 @@
 //! The monitor (Go's sysmon): a thread without a permit that looks after the others.
 //!
 //! Each round, between naps of 20 us to 1 ms, it
-//! 1. sees to the reactor, if nobody was inside for 10 ms;
+//! 1. sees to the reactor, if nobody was inside for 10 ms (`deputy.rs`);
 //! 2. wakes a machine, if a permit is idle while a task waits for more than its machine's next pick;
 //! 3. takes the permit from every machine that is stuck in a poll, if other work waits;
 //! 4. once a second, reads the CPU limit again and lets the runtime grow or shrink.
@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use tidemill_cgroup::Watcher;
 
 use crate::current;
+use crate::deputy::Deputy;
 use crate::limits::{
     DRIVER_GAP, MONITOR_IDLE_NAPS, MONITOR_NAP_MAX, MONITOR_NAP_MIN, MONITOR_QUIET_NAPS, RELIEF_BATCH, RESIZE_INTERVAL,
     STARVED_AFTER,
@@ -63,6 +64,8 @@ pub(crate) struct Monitor {
     watcher: Option<Watcher>,
     /// When it was read last.
     sized: Instant,
+    /// Goes into the reactor in its stead, once that was needed.
+    deputy: Option<Deputy>,
     /// The last sighting for each permit.
     sightings: Vec<Option<Sighting>>,
     /// The lines of `TIDEMILL_SCHEDTRACE`, if they are wanted.
@@ -93,6 +96,7 @@ impl Monitor {
             shared,
             watcher,
             sized: Instant::now(),
+            deputy: None,
             sightings,
             trace,
             stranded: Vec::new(),
@@ -110,6 +114,7 @@ impl Monitor {
         // It takes turns in the reactor, where tasks of tokio's may spawn.
         let _handle = current::enter(Handle::new(Arc::clone(&shared)));
         nap_precisely();
+        shared.cpus.keep();
         while !shared.is_stopping() {
             let found = self.round(Instant::now());
             self.pace(found);
@@ -175,16 +180,28 @@ impl Monitor {
     }
 
     /// Nobody was in the reactor for long: sends a machine if one is free, else goes itself.
-    fn see_to_the_reactor(&self) -> bool {
+    fn see_to_the_reactor(&mut self) -> bool {
         let Shared { reactor, roster, .. } = &*self.shared;
         if reactor.is_busy() || reactor.since_turn_ns() < DRIVER_GAP.as_nanos() as u64 {
             return false;
         }
         if roster.idle() == 0 || roster.has_driver() {
-            reactor.turn();
+            self.turn();
             return false;
         }
         self.shared.wake_one()
+    }
+
+    /// A turn of the reactor, which must not hold the monitor up.
+    fn turn(&mut self) {
+        let shared = &self.shared;
+        if self.deputy.is_none() && shared.reactor.foreign_tasks() != 0 {
+            self.deputy = Deputy::start(shared).ok();
+        }
+        match &self.deputy {
+            Some(deputy) => deputy.turn(),
+            None => shared.reactor.turn(),
+        }
     }
 
     /// An idle permit beside a task that waits: wakes a machine. It catches what a fence-less push may have missed, and the

@@ -188,6 +188,28 @@ fn trap_3b_a_task_of_tokios_runs_and_spawns_while_every_machine_is_stuck() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a library's use of tokio::spawn is what is tested")]
+fn trap_3b_a_task_of_tokios_that_blocks_stops_the_reactor_and_nothing_else() {
+    let rt = runtime(1);
+    let ((inside, is_inside), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+    // All machines are stuck until the task of tokio's is run in their stead, and blocks in there.
+    let stuck = rt.spawn(async move {
+        tokio::spawn(async move {
+            inside.send(()).unwrap();
+            let _ = released.recv();
+        });
+        is_inside.recv().unwrap();
+        // Now two of ours take the one permit from each other.
+        let (answer, answered) = mpsc::channel();
+        spawn(async move { answer.send(blocking(|| 1)).unwrap() });
+        answered.recv().unwrap()
+    });
+    assert_eq!(rt.block_on(stuck).unwrap(), 1);
+    drop(release);
+    rt.block_on(async { sleep(MILLISECOND).await });
+}
+
+#[test]
 fn trap_3b_a_task_that_is_always_ready_starves_nobody() {
     let rt = builder(1).slice(MILLISECOND).build().unwrap();
     let done = Arc::new(AtomicBool::new(false));

@@ -23,7 +23,11 @@ pub(crate) fn start(shared: &Arc<Shared>, id: MachineId, permit: Permit) -> io::
     let machine = shared.machine(id);
     let own = Arc::clone(shared);
     shared.threads.started();
+    let by_stranger = current::home(|local| local.is_none());
     let spawned = thread::Builder::new().name(shared.options.thread_name.clone()).spawn(move || {
+        if by_stranger {
+            own.cpus.take_over();
+        }
         let exit = Exit(Arc::clone(&own), id);
         run(machine, own, permit);
         drop(exit);

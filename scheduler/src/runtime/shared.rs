@@ -10,6 +10,7 @@ use crossbeam_deque::{Injector, Steal};
 use super::Options;
 use super::home::{Home, Outside};
 use super::stranded::Stranded;
+use crate::cpus::Cpus;
 use crate::machine::{self, Holders, Machine};
 use crate::monitor::Stuck;
 use crate::reactor::Reactor;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     /// Machines without a permit in whose queues tasks lie.
     pub(crate) stranded: Stranded,
     pub(crate) threads: Threads,
+    pub(crate) cpus: Cpus,
     pub(crate) retakes: Retakes,
     pub(crate) resizes: AtomicU64,
     pub(crate) monitor_rounds: AtomicU64,
@@ -69,6 +71,7 @@ impl Shared {
             drained: AtomicU64::new(0),
             stranded: Stranded::default(),
             threads: Threads::default(),
+            cpus: Cpus::default(),
             retakes: Retakes::default(),
             resizes: AtomicU64::new(0),
             monitor_rounds: AtomicU64::new(0),
