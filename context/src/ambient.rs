@@ -105,6 +105,11 @@ impl Context {
         Scope::new(self.clone(), future)
     }
 
+    /// [`scope`](Self::scope) with this very handle: no reference is counted.
+    pub fn into_scope<F: Future>(self, future: F) -> Scope<F> {
+        Scope::new(self, future)
+    }
+
     /// A future that runs `future` with this context as the ambient one, and drops it when the context is cancelled.
     ///
     /// A context that is cancelled already starts nothing. A result that is there in the very poll that finds the context

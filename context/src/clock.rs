@@ -1,10 +1,17 @@
 //! Time as a parameter: the system's clock with its thread, or a clock that moves when it is told.
 //!
 //! A context inherits its clock, so a test makes one root on a [`ManualClock`] and everything below takes no real time.
+//!
+//! A virtual time that somebody else keeps (tokio's paused time, the scheduler's simulation) has its own `now`, and jumps
+//! to its own timers. [`ManualClock::following`] asks that `now`; [`ManualClock::drive`] makes the first deadline a timer there.
 
 use std::{
+    convert::Infallible,
     fmt,
-    sync::Arc,
+    future::{Future, pending, poll_fn},
+    pin::pin,
+    sync::{Arc, Weak},
+    task::{self, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -74,11 +81,16 @@ impl Alarm {
 #[derive(Clone)]
 pub struct ManualClock {
     state: Arc<Mutex<State>>,
+    /// Asked for the time, if somebody else keeps it.
+    source: Option<fn() -> Instant>,
 }
 
 struct State {
+    /// As far as deadlines have been dealt with; and the time, unless there is a source.
     now: Instant,
     timers: Timers,
+    /// Woken by a deadline before all others.
+    driver: Option<Waker>,
 }
 
 impl ManualClock {
@@ -89,7 +101,14 @@ impl ManualClock {
 
     /// A clock that shows `now`.
     pub fn starting_at(now: Instant) -> Self {
-        Self { state: Arc::new(Mutex::new(State { now, timers: Timers::new() })) }
+        let state = State { now, timers: Timers::new(), driver: None };
+        Self { state: Arc::new(Mutex::new(state)), source: None }
+    }
+
+    /// A clock that shows what `now` says: a virtual time that somebody else keeps. It cancels what became due when
+    /// [`advance_to`](Self::advance_to) is called, by you or by [`drive`](Self::drive).
+    pub fn following(now: fn() -> Instant) -> Self {
+        Self { source: Some(now), ..Self::starting_at(now()) }
     }
 
     /// A context on this clock that nothing is above of.
@@ -99,7 +118,7 @@ impl ManualClock {
 
     /// The time it shows.
     pub fn now(&self) -> Instant {
-        lock(&self.state).now
+        self.source.map_or_else(|| lock(&self.state).now, |now| now())
     }
 
     /// The first deadline that is waited for: where a simulation may jump to.
@@ -122,8 +141,58 @@ impl ManualClock {
         }
     }
 
+    /// Cancels what becomes due for as long as this future is polled, sleeping by `sleep_until` to the first deadline.
+    ///
+    /// So contexts follow tokio's paused time, which jumps from timer to timer:
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tidemill_context::{Cause, ManualClock};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let began = Instant::now();
+    /// let clock = ManualClock::following(|| tokio::time::Instant::now().into_std());
+    /// let ctx = clock.context().with_timeout(Duration::from_secs(3600));
+    /// tokio::select! {
+    ///     never = clock.drive(|at| tokio::time::sleep_until(at.into())) => match never {},
+    ///     cause = ctx.cancelled() => assert_eq!(cause, Cause::DeadlineExceeded),
+    /// }
+    /// assert!(began.elapsed() < Duration::from_secs(60), "an hour in no time");
+    /// # });
+    /// ```
+    pub async fn drive<S: Future>(&self, sleep_until: impl Fn(Instant) -> S) -> Infallible {
+        loop {
+            self.advance_to(self.now());
+            let next = self.next_deadline();
+            let mut sleep = pin!(async {
+                match next {
+                    Some(at) => drop(sleep_until(at).await),
+                    None => pending().await,
+                }
+            });
+            poll_fn(|cx| match self.poll_before(next, cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => sleep.as_mut().poll(cx),
+            })
+            .await;
+        }
+    }
+
+    /// Ready once there is a deadline before `known`.
+    fn poll_before(&self, known: Option<Instant>, cx: &task::Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut state = lock(&self.state);
+        if state.timers.first().is_some_and(|first| known.is_none_or(|known| first < known)) {
+            return Poll::Ready(());
+        }
+        let before = state.driver.replace(waker);
+        drop(state);
+        // A waker's destructor is code of the user's: without the lock.
+        drop(before);
+        Poll::Pending
+    }
+
     /// Moves to the first deadline until `then` and takes its node; or to `then` if there is none.
-    fn step(&self, then: Instant) -> Option<std::sync::Weak<Node>> {
+    fn step(&self, then: Instant) -> Option<Weak<Node>> {
         let mut state = lock(&self.state);
         let due = state.timers.due(then);
         let at = due.as_ref().map_or(then, |(at, _)| *at);
@@ -132,8 +201,16 @@ impl ManualClock {
     }
 
     fn enter(&self, at: Instant, node: &Arc<Node>) -> Option<Key> {
+        let told = self.source.map(|now| now());
         let mut state = lock(&self.state);
-        (at > state.now).then(|| state.timers.enter(at, node))
+        if at <= told.unwrap_or(state.now) {
+            return None;
+        }
+        let key = state.timers.enter(at, node);
+        let driver = if state.timers.first() == Some(at) { state.driver.take() } else { None };
+        drop(state);
+        driver.into_iter().for_each(Waker::wake);
+        Some(key)
     }
 }
 

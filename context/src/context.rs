@@ -10,6 +10,7 @@
 
 use std::{
     fmt,
+    future::Future,
     sync::{Arc, OnceLock},
     task::{Poll, Wake, Waker},
     time::{Duration, Instant},
@@ -269,6 +270,32 @@ impl Context {
     /// A guard that cancels this context when it is dropped, so that what was started is ended on every way out.
     pub fn drop_guard(&self, cause: impl Into<Cause>) -> DropGuard {
         DropGuard::new(self.clone(), cause.into())
+    }
+
+    /// Waits for `event` and then cancels this context with `cause`; ends early if the context is cancelled before.
+    ///
+    /// It has to be polled, for instance by a task of its own, which keeps the context alive. `event` is anything to wait for: a signal
+    /// of the operating system, a client that hangs up, a child process that ends. *Cancel safe* as `event` is.
+    ///
+    /// ```
+    /// use tidemill_context::{Cause, Context};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let server = Context::background();
+    /// let (hang_up, hung_up) = tokio::sync::oneshot::channel::<()>();
+    /// let watch = tokio::spawn(server.cancel_on(hung_up, "the client hung up"));
+    /// drop(hang_up);
+    /// assert_eq!(server.cancelled().await.to_string(), "cancelled: the client hung up");
+    /// # watch.await.unwrap();
+    /// # });
+    /// ```
+    pub fn cancel_on<E: Future, C: Into<Cause>>(&self, event: E, cause: C) -> impl Future<Output = ()> + use<E, C> {
+        let (context, cause) = (self.clone(), cause.into());
+        async move {
+            if context.run(event).await.is_ok() {
+                context.cancel(cause);
+            }
+        }
     }
 
     /// The node whose flag counts.

@@ -76,18 +76,28 @@ impl fmt::Debug for Cancelled {
 
 pin_project! {
     /// A future with an ambient context; from [`Context::scope`].
+    ///
+    /// Its destructor runs in the context as well, wherever it is dropped.
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct Scope<F> {
         context: Context,
+        // `None` only while it is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.context.enter(|| this.future.set(None));
+        }
     }
 }
 
 impl<F> Scope<F> {
     pub(crate) fn new(context: Context, future: F) -> Self {
-        Self { context, future }
+        Self { context, future: Some(future) }
     }
 }
 
@@ -96,7 +106,8 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.context.enter(|| this.future.poll(cx))
+        let future = this.future.as_pin_mut().expect("there until it is dropped");
+        this.context.enter(|| future.poll(cx))
     }
 }
 

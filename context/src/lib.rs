@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(tidemill_loom, allow(dead_code, reason = "the models use a part of it"))]
+#![cfg_attr(all(test, tidemill_loom), allow(dead_code, reason = "the models use a part of it"))]
 
 mod after;
 mod ambient;

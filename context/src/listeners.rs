@@ -70,3 +70,28 @@ impl Listeners {
         }
     }
 }
+
+#[cfg(all(test, not(tidemill_loom)))]
+mod tests {
+    use super::*;
+
+    fn waker() -> Listener {
+        Listener::Wake(Waker::noop().clone())
+    }
+
+    #[test]
+    fn a_place_that_was_left_is_taken_again_and_the_memory_of_a_crowd_is_given_back() {
+        let mut listeners = Listeners::default();
+        let stays = listeners.enter(waker());
+        for _ in 0..10_000 {
+            let place = listeners.enter(waker());
+            assert!(listeners.leave(place).is_some());
+        }
+        assert_eq!(listeners.places.len(), 2);
+        let crowd: Vec<_> = (0..10_000).map(|_| listeners.enter(waker())).collect();
+        assert!(crowd.into_iter().all(|place| listeners.leave(place).is_some()));
+        assert!(listeners.at(stays).is_some());
+        listeners.leave(stays);
+        assert!(listeners.places.capacity() <= KEPT && listeners.holes.capacity() <= KEPT);
+    }
+}

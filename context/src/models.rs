@@ -51,7 +51,7 @@ fn loom_a_child_that_two_threads_tell_apart_is_one_context() {
         let child = Arc::new(root.child());
         let other = Arc::clone(&child);
         let cancel = thread::spawn(move || other.cancel(Cause::Cancelled));
-        let clone = child.clone();
+        let clone = Context::clone(&child);
         cancel.join().expect("no panic");
         assert_eq!((clone.cause(), child.cause()), (Some(Cause::Cancelled), Some(Cause::Cancelled)));
         assert_eq!(root.cause(), None);

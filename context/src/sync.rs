@@ -3,14 +3,14 @@
 //! `Arc`, `Weak` and `OnceLock` are std's in both: loom has no `Weak`, and what they do here is done in one step (a
 //! `OnceLock` is only ever given a value that was made before). The cfg is our own, because other crates react to `loom`.
 
-#[cfg(not(tidemill_loom))]
+#[cfg(not(all(test, tidemill_loom)))]
 mod std_or_model {
     pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use std::sync::{Mutex, MutexGuard};
     pub(crate) use std::thread::{self, Thread};
 }
 
-#[cfg(tidemill_loom)]
+#[cfg(all(test, tidemill_loom))]
 mod std_or_model {
     pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};

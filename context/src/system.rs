@@ -21,14 +21,44 @@ use crate::{
 };
 
 /// std's, for the models do not run it: they have a [`ManualClock`](crate::ManualClock).
-static STATE: Mutex<State> = Mutex::new(State { timers: Timers::new(), planned: None, started: false });
+static STATE: Mutex<State> = Mutex::new(State { plan: Plan::new(), started: false });
 static BELL: Condvar = Condvar::new();
 
 struct State {
+    plan: Plan,
+    started: bool,
+}
+
+/// The deadlines, and what the thread makes of them.
+struct Plan {
     timers: Timers,
     /// When the thread wakes, at the latest. Never after the first deadline.
     planned: Option<Instant>,
-    started: bool,
+}
+
+impl Plan {
+    const fn new() -> Self {
+        Self { timers: Timers::new(), planned: None }
+    }
+
+    /// `true`: the thread has to be woken for it.
+    fn enter(&mut self, at: Instant, node: &Arc<Node>) -> (Key, bool) {
+        let key = self.timers.enter(at, node);
+        let earlier = self.planned.is_none_or(|planned| at < planned);
+        if earlier {
+            self.planned = Some(at);
+        }
+        (key, earlier)
+    }
+
+    /// When to wake next, as seen by the thread, which has dealt with all that is due.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
+        // What was planned for a deadline that was taken back stays planned, for the reason given above.
+        if self.planned.is_none_or(|planned| planned <= now) {
+            self.planned = self.timers.first();
+        }
+        self.planned
+    }
 }
 
 /// No code of the user's runs under it.
@@ -39,11 +69,7 @@ fn state() -> MutexGuard<'static, State> {
 /// Will cancel `node` at the time `at`, which is to come.
 pub(crate) fn enter(at: Instant, node: &Arc<Node>) -> Key {
     let mut state = state();
-    let key = state.timers.enter(at, node);
-    let earlier = state.planned.is_none_or(|planned| at < planned);
-    if earlier {
-        state.planned = Some(at);
-    }
+    let (key, earlier) = state.plan.enter(at, node);
     // If the system refuses a thread the next deadline tries again; until then `remaining` still tells the truth.
     let start = !state.started;
     if start {
@@ -57,30 +83,66 @@ pub(crate) fn enter(at: Instant, node: &Arc<Node>) -> Key {
 }
 
 pub(crate) fn leave(key: Key) {
-    state().timers.leave(key);
+    state().plan.timers.leave(key);
 }
 
 fn run() {
     let mut state = state();
     loop {
         let now = Instant::now();
-        while let Some((_, node)) = state.timers.due(now) {
+        while let Some((_, node)) = state.plan.timers.due(now) {
             drop(state);
             if let Some(node) = node.upgrade() {
                 node.cancel(&Cause::DeadlineExceeded);
             }
             state = self::state();
         }
-        // What was planned for a deadline that was taken back stays planned, for the reason given above.
-        if state.planned.is_none_or(|planned| planned <= now) {
-            state.planned = state.timers.first();
-        }
-        state = match state.planned {
+        state = match state.plan.next(now) {
             None => BELL.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(at) => {
                 let wait = at.saturating_duration_since(now);
                 BELL.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
             }
         };
+    }
+}
+
+#[cfg(all(test, not(tidemill_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A service of one request per millisecond, each with two seconds, for a minute. The thread is played by the loop.
+    #[test]
+    fn many_short_lives_wake_the_thread_about_once_per_timeout() {
+        let (start, millisecond) = (Instant::now(), Duration::from_millis(1));
+        let node = Node::new([], None);
+        let mut plan = Plan::new();
+        let mut wakes = 0;
+        for request in 0..60_000 {
+            let now = start + request * millisecond;
+            let (key, woken) = plan.enter(now + 2000 * millisecond, &node);
+            let due = plan.planned.is_some_and(|planned| planned <= now);
+            if woken || due {
+                wakes += 1;
+                plan.next(now);
+            }
+            plan.timers.leave(key);
+        }
+        assert!((20..=35).contains(&wakes), "{wakes}");
+    }
+
+    #[test]
+    fn the_thread_sleeps_for_good_when_all_is_done_and_is_woken_for_what_comes_first() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let node = Node::new([], None);
+        let mut plan = Plan::new();
+        for (at, woken) in [(5, true), (7, false), (3, true), (4, false)] {
+            assert_eq!(plan.enter(start + at * second, &node).1, woken, "{at}");
+        }
+        assert_eq!(plan.next(start), Some(start + 3 * second));
+        while plan.timers.due(start + 9 * second).is_some() {}
+        assert_eq!(plan.next(start + 9 * second), None);
     }
 }

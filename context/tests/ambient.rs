@@ -119,6 +119,25 @@ fn a_scope_runs_on_when_its_context_is_cancelled() {
     assert_eq!(block_on(seen), Err(Cause::Shutdown));
 }
 
+/// Somebody else may drop it, a canceller for instance.
+#[test]
+fn a_destructor_runs_in_the_context_of_its_future() {
+    struct Look(Arc<AtomicUsize>);
+    impl Drop for Look {
+        fn drop(&mut self) {
+            self.0.store(number().unwrap() as usize, Relaxed);
+        }
+    }
+    let seen = Arc::new(AtomicUsize::new(0));
+    let look = Look(seen.clone());
+    let future = with(7).scope(async move {
+        let _look = look;
+        pending::<()>().await;
+    });
+    with(8).enter(|| drop(future));
+    assert_eq!(seen.load(Relaxed), 7);
+}
+
 #[tokio::test]
 async fn on_tokio_a_task_takes_its_context_along_by_scope() {
     let ctx = with(7);

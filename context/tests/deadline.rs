@@ -100,6 +100,15 @@ fn deadlines_come_in_order_and_see_their_own_time() {
 }
 
 #[test]
+fn a_clock_does_not_go_back() {
+    let clock = ManualClock::new();
+    let now = clock.now();
+    clock.advance(SECOND);
+    clock.advance_to(now);
+    assert_eq!(clock.now(), now + SECOND);
+}
+
+#[test]
 fn children_and_new_roots_take_the_clock_along() {
     let clock = ManualClock::new();
     let ctx = clock.context().with_value(1).child();

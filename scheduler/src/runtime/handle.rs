@@ -5,6 +5,8 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use tidemill_context::Context;
+
 use super::{Metrics, Shared, run_on};
 use crate::current;
 use crate::task::JoinHandle;
@@ -66,7 +68,7 @@ impl Handle {
         current::handle()
     }
 
-    /// Starts a task. See [`spawn`](crate::spawn).
+    /// Starts a task, in the calling thread's context if it has one. See [`spawn`](crate::spawn).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -74,6 +76,18 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let site = Location::caller();
+        match Context::try_current() {
+            None => self.spawn_bare(future, site),
+            Some(context) => self.spawn_bare(context.into_scope(future), site),
+        }
+    }
+
+    /// Starts a task that has what context it needs.
+    pub(super) fn spawn_bare<F>(&self, future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         match &self.to {
             To::Runtime(shared) => shared.spawn_from_outside(future, site),
             #[cfg(feature = "testing")]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_cgroup::Watcher;
+use tidemill_context::Context;
 
 pub use builder::{Builder, Procs};
 pub(crate) use builder::{Options, procs};
@@ -84,7 +85,7 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Runs `future` on the calling thread until it is ready, beside the runtime's own threads.
+    /// Runs `future` on the calling thread until it is ready, beside the runtime's own threads, in the thread's context.
     ///
     /// Inside of a task, too: the machine is then in a blocking region while `future` waits, and the others go on.
     ///
@@ -145,11 +146,13 @@ impl fmt::Debug for Runtime {
 
 /// Starts a task on the runtime of the calling thread.
 ///
-/// The task begins at once, whether or not the handle is awaited; see [`JoinHandle`].
+/// The task begins at once, whether or not the handle is awaited; see [`JoinHandle`]. It runs in the context of its spawner
+/// ([`Context::current`](tidemill_context::Context::current)), if that has one.
 ///
 /// # Cost
 /// One allocation. On a machine, a task that is spawned, polled once and joined takes five read-modify-writes in all, and
-/// no lock; from elsewhere, a lock that few threads share. No system call unless a machine is idle.
+/// no lock; from elsewhere, a lock that few threads share. No system call unless a machine is idle. A spawner without a context
+/// pays a thread-local load to see that; one with a context counts a reference.
 ///
 /// # Panics
 /// If the calling thread is neither a thread of a runtime nor inside [`block_on`].
@@ -169,6 +172,19 @@ where
     F::Output: Send + 'static,
 {
     let site = Location::caller();
+    match Context::try_current() {
+        None => spawn_bare(future, site),
+        Some(context) => spawn_bare(context.into_scope(future), site),
+    }
+}
+
+/// Starts a task that has what context it needs.
+#[track_caller]
+fn spawn_bare<F>(future: F, site: &'static Location<'static>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let mut future = Some(future);
     let here = current::home(|local| {
         let local = local?;
@@ -180,7 +196,7 @@ where
     });
     match (here, future) {
         (Some(handle), _) => handle,
-        (None, Some(future)) => Handle::current().spawn(future),
+        (None, Some(future)) => Handle::current().spawn_bare(future, site),
         (None, None) => unreachable!("the future is taken only to make a handle"),
     }
 }

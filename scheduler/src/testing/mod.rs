@@ -10,6 +10,7 @@
 //! | [`blocking`](crate::blocking) | runs in place |
 //! | [`block_on`](crate::block_on) | runs the other tasks meanwhile |
 //! | `tokio::time` | virtual: a poll takes no time, and if nothing is runnable the clock jumps to the next timer |
+//! | [`Context`](tidemill_context::Context) | the program begins in one of its own, whose deadlines come in the same virtual time |
 //! | `tokio::sync`, `tokio::io::duplex` | as ever |
 //! | `tokio::net` | not there: tokio panics and says that I/O is disabled |
 //! | `tokio::spawn` | on the reactor's own queue, first come first served |

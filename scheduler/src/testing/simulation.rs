@@ -76,7 +76,7 @@ impl Simulation {
             // Dropped before the guards above, so that what is left is dropped inside of the simulation.
             let _end = End(&world);
             let start = tokio::time::Instant::now();
-            let output = world.drive(future)?;
+            let output = world.context().enter(|| world.drive(future))?;
             Ok(Outcome { output, schedule: world.schedule(), elapsed: start.elapsed() })
         })
     }

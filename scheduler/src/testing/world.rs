@@ -5,6 +5,9 @@
 //! instead of waiting tokio moves the clock to the next timer and fires it. A timer of our own, a year away, tells that
 //! there is no other.
 //!
+//! Deadlines of contexts are such timers as well: [`World::idle`] drives a clock that shows tokio's time. It is the clock of the
+//! context that the program begins in, and so of every context in it.
+//!
 //! Tasks are polled outside of tokio's `block_on`, as on a machine; so a task may call `block_on`, which is the same
 //! loop once more on the same stack.
 
@@ -18,6 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
+
+use tidemill_context::{Context as Ambient, ManualClock};
 
 use super::Stuck;
 use super::random::Random;
@@ -39,6 +44,8 @@ pub(crate) struct World {
     thread: ThreadId,
     /// The clock. Weak, because tasks of tokio's may keep the world.
     tokio: Weak<tokio::runtime::Runtime>,
+    /// Of the contexts.
+    deadlines: ManualClock,
     slab: Slab<Ground>,
     claims: Mutex<Claims>,
     state: Mutex<State>,
@@ -93,6 +100,9 @@ impl World {
             stuck: None,
         };
         let clock = Arc::downgrade(&tokio);
+        let inside = tokio.enter();
+        let deadlines = ManualClock::following(|| tokio::time::Instant::now().into_std());
+        drop(inside);
         let world = Arc::new_cyclic(|me| {
             let (slab, claims) = Slab::new(Ground(Weak::clone(me)));
             Self {
@@ -100,12 +110,18 @@ impl World {
                 max_polls,
                 thread: thread::current().id(),
                 tokio: clock,
+                deadlines,
                 slab,
                 claims: Mutex::new(claims),
                 state: Mutex::new(state),
             }
         });
         (world, tokio)
+    }
+
+    /// A context that a program begins in: nothing is above it, and its time is the simulation's.
+    pub(super) fn context(&self) -> Ambient {
+        self.deadlines.context()
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -144,8 +160,9 @@ impl World {
         let number = self.state().number();
         loop {
             match self.pick(number, &alarm)? {
-                Pick::Task(task) => task.run(),
-                Pick::Nothing => self.idle()?,
+                // Nested, the thread has the context of whoever called `block_on`; the others have theirs, or none.
+                Pick::Task(task) => Ambient::without_current(|| task.run()),
+                Pick::Nothing => Ambient::without_current(|| self.idle())?,
                 Pick::Root => {
                     if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                         return Ok(output);
@@ -178,7 +195,7 @@ impl World {
         }
         if state.random.below(TURN_INTERVAL) == 0 {
             drop(state);
-            self.turn();
+            Ambient::without_current(|| self.turn());
             state = self.state();
         }
         Ok(state.pick(root, alarm))
@@ -188,9 +205,13 @@ impl World {
     fn idle(&self) -> Result<(), Stuck> {
         let stirred = self.tokio().block_on(async {
             let mut never = pin!(tokio::time::sleep(NEVER));
-            poll_fn(|context| match self.state().poll_stirred(context.waker()) {
-                Poll::Ready(()) => Poll::Ready(true),
-                Poll::Pending => never.as_mut().poll(context).map(|()| false),
+            let mut deadlines = pin!(self.deadlines.drive(|at| tokio::time::sleep_until(at.into())));
+            poll_fn(|context| {
+                let Poll::Pending = deadlines.as_mut().poll(context);
+                match self.state().poll_stirred(context.waker()) {
+                    Poll::Ready(()) => Poll::Ready(true),
+                    Poll::Pending => never.as_mut().poll(context).map(|()| false),
+                }
             })
             .await
         });
@@ -201,6 +222,7 @@ impl World {
     fn turn(&self) {
         let mut polled = false;
         self.tokio().block_on(poll_fn(|context| {
+            self.deadlines.advance_to(self.deadlines.now());
             if mem::replace(&mut polled, true) {
                 return Poll::Ready(());
             }
