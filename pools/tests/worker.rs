@@ -1,64 +1,21 @@
 //! The worker pool from outside. Each body runs on tidemill and on plain tokio; nothing here waits for real time.
 #![allow(clippy::unwrap_used)]
 
+mod worker_support;
+
 use std::{
-    future::{Future, pending, ready},
+    future::{pending, ready},
+    ops::RangeInclusive,
     pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Waker},
+    task::Poll,
 };
 
-use tidemill_pools::{BuildError, Closed, Job, JobError, Spawner, TrySubmitError, WorkerBuilder, WorkerPool};
-use tokio::sync::{Notify, Semaphore};
-
-/// Runs the body on both runtimes, with two threads each.
-fn on_both<F: Future<Output = ()> + Send + 'static>(body: impl Fn(Spawner) -> F) {
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    let on = Spawner::from(tokio.handle().clone());
-    tokio.block_on(tokio.spawn(body(on))).unwrap();
-    let tidemill = tidemill_scheduler::Runtime::builder().procs(tidemill_scheduler::Procs::Fixed(2)).build().unwrap();
-    let on = Spawner::from(tidemill.handle());
-    tidemill.block_on(tidemill.spawn(body(on))).unwrap();
-}
-
-/// One test per body, named after it.
-macro_rules! on_both_runtimes {
-    ($(async fn $name:ident($on:ident) $body:block)*) => {$(
-        #[test]
-        fn $name() {
-            on_both(|$on: Spawner| async move $body);
-        }
-    )*};
-}
-
-/// A pool whose jobs each wait for a permit of the gate before they return their number.
-fn gated(builder: WorkerBuilder<u32, u32>) -> (Arc<Semaphore>, WorkerPool<u32, u32>) {
-    let gate = Arc::new(Semaphore::new(0));
-    let inside = Arc::clone(&gate);
-    let handler = move |number| {
-        let gate = Arc::clone(&inside);
-        async move {
-            gate.acquire().await.unwrap().forget();
-            number
-        }
-    };
-    (gate, builder.build(handler).unwrap())
-}
-
-/// Lets others run until the pool is as described.
-async fn until(mut reached: impl FnMut() -> bool) {
-    while !reached() {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Polls once, as a task that is woken by nobody.
-fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
+use tidemill_pools::{BuildError, Job, JobError, SubmitError, WorkerPool};
+use worker_support::{gated, on_both_runtimes, poll_once, spawn, until};
 
 on_both_runtimes! {
     async fn every_job_runs_once_and_its_ticket_says_so(on) {
@@ -107,7 +64,7 @@ on_both_runtimes! {
         let running = pool.submit(1).await.unwrap();
         until(|| pool.stats().running == 1).await;
         let queued = [pool.try_submit(2).unwrap(), pool.try_submit(3).unwrap()];
-        assert!(matches!(pool.try_submit(4), Err(TrySubmitError::Full(4))));
+        assert!(matches!(pool.try_submit(4), Err(SubmitError::Full(4))));
         assert_eq!(pool.try_execute(5).unwrap_err().into_job(), 5);
         let stats = pool.stats();
         assert_eq!((stats.queued, stats.running, stats.rejected), (2, 1, 2));
@@ -129,7 +86,7 @@ on_both_runtimes! {
         gate.add_permits(1);
         first.await.unwrap();
         until(|| pool.stats().waiting == 1).await;
-        assert!(matches!(pool.try_submit(9), Err(TrySubmitError::Full(9))), "the place is promised");
+        assert!(matches!(pool.try_submit(9), Err(SubmitError::Full(9))), "the place is promised");
         assert!(poll_once(fourth.as_mut()).is_pending(), "it is the third's");
         let third = match poll_once(third.as_mut()) {
             Poll::Ready(ticket) => ticket.unwrap(),
@@ -198,10 +155,10 @@ on_both_runtimes! {
         let mut third = pin!(pool.submit(3));
         assert!(poll_once(third.as_mut()).is_pending());
         pool.close();
-        assert!(matches!(third.await, Err(Closed(3))));
-        assert!(matches!(pool.submit(4).await, Err(Closed(4))));
-        assert!(matches!(pool.try_submit(5), Err(TrySubmitError::Closed(5))));
-        assert_eq!(pool.submit_batch([6, 7]).await.unwrap_err().0, [6, 7]);
+        assert!(matches!(third.await, Err(SubmitError::Closed(3))));
+        assert!(matches!(pool.submit(4).await, Err(SubmitError::Closed(4))));
+        assert!(matches!(pool.try_submit(5), Err(SubmitError::Closed(5))));
+        assert_eq!(pool.submit_batch([6, 7]).await.unwrap_err().refused, SubmitError::Closed(vec![6, 7]));
         assert_eq!(pool.stats().rejected, 4);
         gate.add_permits(2);
         assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 2));
@@ -302,22 +259,6 @@ on_both_runtimes! {
     }
 }
 
-/// Starts a task on the given runtime; tells when it has ended.
-fn spawn(on: &Spawner, task: impl Future<Output = ()> + Send + 'static) -> Arc<Notify> {
-    let ended = Arc::new(Notify::new());
-    let tell = Arc::clone(&ended);
-    let task = async move {
-        task.await;
-        tell.notify_one();
-    };
-    match on {
-        Spawner::Tidemill(on) => drop(on.spawn(task)),
-        Spawner::Tokio(on) => drop(on.spawn(task)),
-        _ => unreachable!("there are two runtimes"),
-    }
-    ended
-}
-
 #[test]
 fn a_runtime_that_shuts_down_resolves_every_ticket() {
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
@@ -327,7 +268,7 @@ fn a_runtime_that_shuts_down_resolves_every_ticket() {
     for ticket in tickets {
         assert!(matches!(futures_lite::future::block_on(ticket), Err(JobError::Cancelled)));
     }
-    assert!(matches!(pool.try_submit(()), Err(TrySubmitError::Closed(()))));
+    assert!(matches!(pool.try_submit(()), Err(SubmitError::Closed(()))));
     futures_lite::future::block_on(pool.drain_until(pending()));
 }
 
@@ -351,6 +292,8 @@ fn a_pool_that_cannot_be_built_says_why() {
     let builder = || WorkerPool::<(), ()>::builder().on(tokio.handle().clone());
     let cases = [
         (builder().workers(0), BuildError::NoWorkers, "workers(0)"),
+        (builder().workers(0..=0), BuildError::NoWorkers, "workers(0)"),
+        (builder().workers(RangeInclusive::new(3, 2)), BuildError::WorkersBackwards, "workers(min..=max)"),
         (builder().queue(0), BuildError::NoQueue, "queue(0)"),
         (WorkerPool::builder(), BuildError::NoRuntime, "no runtime"),
     ];

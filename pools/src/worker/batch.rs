@@ -1,12 +1,19 @@
 //! Many jobs submitted together, answered together and in order.
 
 use std::{
+    error::Error,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use super::ticket::{JobError, Ticket};
+use super::{
+    WorkerPool,
+    entry::Entry,
+    submit::SubmitError,
+    ticket::{JobError, Ticket},
+};
 
 /// The results of a batch, in the order of its jobs: `Future<Output = Vec<Result<T, JobError>>>`.
 ///
@@ -55,4 +62,59 @@ impl<T> Future for Batch<T> {
         }
         Poll::Ready(std::mem::take(&mut this.results))
     }
+}
+
+/// A batch of which some jobs were refused.
+#[derive(Debug)]
+pub struct BatchError<J, T> {
+    /// The jobs from the first refused one on, and why.
+    pub refused: SubmitError<Vec<J>>,
+    /// The results of those before.
+    pub accepted: Batch<T>,
+}
+
+impl<J, T> fmt::Display for BatchError<J, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a batch was not queued to its end: {}", self.refused)
+    }
+}
+
+impl<J: fmt::Debug, T: fmt::Debug> Error for BatchError<J, T> {}
+
+/// See [`WorkerPool::submit_batch`].
+pub(super) async fn submit<J: Send + 'static, T: Send + 'static>(
+    pool: &WorkerPool<J, T>,
+    jobs: impl IntoIterator<Item = J>,
+) -> Result<Batch<T>, BatchError<J, T>> {
+    let shared = &pool.shared;
+    let Some(start_by) = shared.start_by(None) else {
+        let refused = shared.refuse(SubmitError::Expired(jobs.into_iter().collect()));
+        return Err(BatchError { refused, accepted: Batch::new(Vec::new()) });
+    };
+    let (mut entries, mut tickets): (Vec<_>, Vec<_>) = jobs
+        .into_iter()
+        .map(|job| {
+            let (reply, ticket) = Ticket::new(shared.id);
+            (Entry::new(job, Some(reply), start_by, None), ticket)
+        })
+        .unzip();
+    let mut rest = entries.drain(..);
+    let mut queued = 0;
+    loop {
+        shared.enter_many(&mut rest, |number| {
+            tickets[queued].number(number);
+            queued += 1;
+        });
+        let Some(entry) = rest.next() else { break };
+        match pool.enter(entry).await {
+            Ok(number) => tickets[queued].number(number),
+            Err(refusal) => {
+                tickets.truncate(queued);
+                let refused = refusal.map(|job| std::iter::once(job).chain(rest.map(|entry| entry.job)).collect());
+                return Err(BatchError { refused, accepted: Batch::new(tickets) });
+            }
+        }
+        queued += 1;
+    }
+    Ok(Batch::new(tickets))
 }

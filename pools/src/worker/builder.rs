@@ -4,16 +4,24 @@ use std::{
     error::Error,
     fmt,
     future::{Future, ready},
+    ops::RangeInclusive,
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
-    WorkerPool,
+    WorkerPool, inside,
     job::Job,
+    overflow::Overflow,
     run::{Seat, work},
-    shared::Shared,
+    shared::{Rules, Shared},
+    shed::Shed,
 };
-use crate::{Spawner, limits::QUEUE_DEFAULT};
+use crate::{
+    PoolClock, Spawner,
+    clock::TokioClock,
+    limits::{IDLE_EXPIRY, QUEUE_DEFAULT},
+};
 
 /// Options of a [`WorkerPool`]; made by [`WorkerPool::builder`], ended by one of the `build` methods.
 ///
@@ -23,29 +31,129 @@ use crate::{Spawner, limits::QUEUE_DEFAULT};
 /// | [`build_sync`](Self::build_sync) | `handler(job)` in place | short computations |
 /// | [`build_blocking`](Self::build_blocking) | `handler(job)` where it may block | files, foreign calls, long computations |
 /// | [`build_jobs`](Self::build_jobs) | whatever the [`Job`] says | different code per job |
-#[derive(Debug)]
 pub struct WorkerBuilder<J, T> {
-    workers: Option<usize>,
+    workers: Option<Workers>,
     queue: usize,
+    overflow: Overflow,
+    start_within: Option<Duration>,
+    run_within: Option<Duration>,
+    idle_expiry: Duration,
+    clock: Option<Arc<dyn PoolClock>>,
     spawner: Option<Spawner>,
     failed_when: Option<fn(&T) -> bool>,
-    jobs: std::marker::PhantomData<fn(J)>,
+    on_shed: Option<Hook<J>>,
+}
+
+/// What is told of the jobs that will never start.
+type Hook<J> = Box<dyn Fn(J, Shed) + Send + Sync>;
+
+/// How many workers a pool has: `4`, or `1..=16` for one that grows with its load and shrinks without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    pub(super) min: usize,
+    pub(super) max: usize,
+}
+
+impl From<usize> for Workers {
+    fn from(workers: usize) -> Self {
+        Self { min: workers, max: workers }
+    }
+}
+
+impl From<RangeInclusive<usize>> for Workers {
+    fn from(workers: RangeInclusive<usize>) -> Self {
+        Self { min: *workers.start(), max: *workers.end() }
+    }
+}
+
+impl Workers {
+    pub(super) fn check(self) -> Result<Self, BuildError> {
+        match self {
+            Self { max: 0, .. } => Err(BuildError::NoWorkers),
+            Self { min, max } if min > max => Err(BuildError::WorkersBackwards),
+            workers => Ok(workers),
+        }
+    }
 }
 
 impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
     pub(super) fn new() -> Self {
-        Self { workers: None, queue: QUEUE_DEFAULT, spawner: None, failed_when: None, jobs: std::marker::PhantomData }
+        Self {
+            workers: None,
+            queue: QUEUE_DEFAULT,
+            overflow: Overflow::Wait,
+            start_within: None,
+            run_within: None,
+            idle_expiry: IDLE_EXPIRY,
+            clock: None,
+            spawner: None,
+            failed_when: None,
+            on_shed: None,
+        }
     }
 
-    /// How many jobs run at the same time. A worker is a task, not a thread. Default: one per CPU.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
+    /// How many jobs run at the same time: a number, or a range like `1..=16`. A worker is a task, not a thread.
+    /// Default: one per CPU.
+    ///
+    /// A pool with a range hires a worker whenever a job is queued and no worker is idle, and lets those above the lower
+    /// end go when they were idle for [`idle_expiry`](Self::idle_expiry).
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = Some(workers.into());
         self
     }
 
     /// How many jobs may wait for a worker. Default: 1,024.
     pub fn queue(mut self, places: usize) -> Self {
         self.queue = places;
+        self
+    }
+
+    /// What happens to a job that finds the queue full. Default: its submitter waits.
+    pub fn overflow(mut self, policy: Overflow) -> Self {
+        self.overflow = policy;
+        self
+    }
+
+    /// How soon after its submission a job has to start, if nothing else is said for it; a job that is late is never
+    /// started. Default: whenever.
+    ///
+    /// A submitter that waits for a place gives up in time; a queued job is put aside when a worker comes to it, or when
+    /// a newcomer needs its place. Cost: two clock reads per job.
+    pub fn start_within(mut self, time: Duration) -> Self {
+        self.start_within = Some(time);
+        self
+    }
+
+    /// How long a job may run, if nothing else is said for it; then it is dropped at its next `await`. Default: as long
+    /// as it wants.
+    ///
+    /// A closure that holds a thread cannot be dropped: on tokio it goes on unobserved, on tidemill the ticket waits for
+    /// it. Cost: a clock read per job, and a timer for a job that is not ready at once.
+    pub fn run_within(mut self, time: Duration) -> Self {
+        self.run_within = Some(time);
+        self
+    }
+
+    /// How long a worker above the lower end of [`workers`](Self::workers) stays without work. Default: 10 s. Cost: a
+    /// timer each time such a worker becomes idle.
+    pub fn idle_expiry(mut self, time: Duration) -> Self {
+        self.idle_expiry = time;
+        self
+    }
+
+    /// The clock of all time-outs and measurements. Default: tokio's.
+    pub fn clock(mut self, clock: impl PoolClock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Hands every job that was queued and is not going to start to `hook`, with the reason: it gave way, came too late,
+    /// or its group failed. (Jobs that [`cancel`](WorkerPool::cancel) and [`drain`](WorkerPool::drain) take out are
+    /// handed to their callers; those of a pool that is dropped are dropped.)
+    ///
+    /// The hook runs on the submitter's or the worker's thread, outside of the pool's lock. A panic of it is caught.
+    pub fn on_shed(mut self, hook: impl Fn(J, Shed) + Send + Sync + 'static) -> Self {
+        self.on_shed = Some(Box::new(hook));
         self
     }
 
@@ -94,7 +202,7 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
         self.build_with(|spawner| {
             move |job| {
                 let (handler, spawner) = (Arc::clone(&handler), spawner.clone());
-                async move { spawner.blocking(move || handler(job)).await }
+                async move { inside::blocking(&spawner, move || handler(job)).await }
             }
         })
     }
@@ -105,21 +213,42 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
         H: Fn(J) -> F + Send + Sync + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let workers = self.workers.unwrap_or_else(cpus);
-        if workers == 0 {
-            return Err(BuildError::NoWorkers);
-        }
+        let Workers { min, max } = self.workers.unwrap_or_else(|| cpus().into()).check()?;
         if self.queue == 0 {
             return Err(BuildError::NoQueue);
         }
         let spawner = self.spawner.or_else(Spawner::current).ok_or(BuildError::NoRuntime)?;
         let handler = Arc::new(handler(spawner.clone()));
-        let shared = Arc::new(Shared::new(self.queue, workers, self.failed_when));
-        for number in 0..workers {
-            let seat = Seat { shared: Arc::clone(&shared), number, asleep: false };
-            spawner.spawn(work(seat, Arc::clone(&handler)));
+        let (here, there, spawns) = (Arc::clone(&handler), Arc::clone(&handler), spawner.clone());
+        let rules = Rules {
+            overflow: self.overflow,
+            start_within: self.start_within,
+            run_within: self.run_within,
+            idle_expiry: self.idle_expiry,
+            clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
+            failed_when: self.failed_when,
+            on_shed: self.on_shed,
+            hire: Box::new(move |seat| spawns.spawn(work(seat, Arc::clone(&there)))),
+            handle: Box::new(move |job| Box::pin(here(job))),
+        };
+        let shared = Shared::new(self.queue, min, max, rules);
+        for _ in 0..min {
+            let (number, desk) = shared.lock().crew.hire();
+            spawner.spawn(work(Seat::new(Arc::clone(&shared), number, desk), Arc::clone(&handler)));
         }
         Ok(WorkerPool { shared, spawner })
+    }
+}
+
+impl<J, T> fmt::Debug for WorkerBuilder<J, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("workers", &self.workers)
+            .field("queue", &self.queue)
+            .field("overflow", &self.overflow)
+            .field("start_within", &self.start_within)
+            .field("run_within", &self.run_within)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,6 +272,8 @@ fn cpus() -> usize {
 pub enum BuildError {
     /// `workers(0)`: nobody would ever run a job.
     NoWorkers,
+    /// `workers(4..=2)`: the lower end is above the upper one.
+    WorkersBackwards,
     /// `queue(0)`: nothing could ever be submitted.
     NoQueue,
     /// Built outside of a runtime and without [`on`](WorkerBuilder::on).
@@ -153,6 +284,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoWorkers => "workers(0): a worker pool needs at least one worker",
+            Self::WorkersBackwards => "workers(min..=max): min is above max",
             Self::NoQueue => "queue(0): a worker pool needs at least one place in its queue",
             Self::NoRuntime => "no runtime: build the pool inside tidemill or tokio, or choose one with `on(handle)`",
         })

@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
+use super::inside;
 use crate::Spawner;
 
 /// A job that carries its own code, for a [`WorkerPool<Job<T>, T>`](crate::WorkerPool) built with
@@ -47,7 +48,7 @@ impl<T: Send + 'static> Job<T> {
         match self.0 {
             Kind::Future(future) => future.await,
             Kind::Closure(closure) => closure(),
-            Kind::Blocking(closure) => spawner.blocking(closure).await,
+            Kind::Blocking(closure) => inside::blocking(&spawner, closure).await,
         }
     }
 }

@@ -1,46 +1,81 @@
-//! The worker pool: a fixed number of workers (tasks, not threads) and one bounded queue.
+//! The worker pool: a bounded queue, and as many jobs at a time as there are slots, each carried by a worker (a task, not
+//! a thread).
 //!
 //! A job is plain data that the pool's handler turns into work, so what never started can be handed back as data; jobs
 //! that carry their own code are [`Job`]s. The path of a job, with one file for each step:
 //!
-//! 1. `submit` waits for a place in the `queue` and puts the job there, wakes at most one idle worker;
-//! 2. a worker (`run`) takes it, gives the place to the next submitter, runs it behind a panic wall, counts it (`tally`);
-//! 3. the worker answers the [`Ticket`].
+//! 1. `submit` gets a place in the `queue`, waits for one, or does what the pool's `overflow` policy says, and wakes or
+//!    hires at most one worker (`crew`);
+//! 2. a worker (`run`) takes the job whose turn it is (`lines`) with a slot for it, gives the place to the next submitter;
+//! 3. it runs the job behind a panic wall (`course`), and counts it (`tally`, on its own `desk`);
+//! 4. it answers the [`Ticket`], or the [`JobGroup`] (`reply`).
 //!
 //! **Cost of a job** that is ready at once: four read-modify-writes for the queue's lock, taken in and out; with a ticket
 //! one allocation and two more. [`submit_batch`](WorkerPool::submit_batch) takes the lock once for all jobs that
-//! fit. `cargo run --release -p tidemill-pools --example speed` prints it beside a spawn per job and a channel.
+//! fit. What is not asked for is not paid: options of a job are one null pointer without, no clock is read but for one
+//! job in 64, and the order is one deque until a priority or a tenant comes.
+//! `cargo run --release -p tidemill-pools --example speed` prints it beside a spawn per job and a channel.
 //!
-//! **Submitting from inside a job** to the same pool can dead-lock once the queue is full and every worker waits for a
-//! place: use [`try_submit`](WorkerPool::try_submit) there and run the job in place when it comes back.
+//! **Submitting from inside a job** to the same pool, and waiting there for the ticket, cannot dead-lock: a job that waits
+//! for its own pool lends its slot (`inside` finds out, `crew` tells how). Each waiting job is a suspended task, so a
+//! recursion needs memory for all jobs that wait at the same time.
 
 mod batch;
 mod builder;
+mod control;
+mod course;
+mod crew;
+mod desk;
+mod entry;
+mod group;
+mod histogram;
+mod inside;
 mod job;
+mod lines;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod model;
+mod overflow;
+mod park;
 mod queue;
+mod reply;
 mod run;
 mod shared;
+mod shed;
+mod submission;
 mod submit;
 mod tally;
 mod ticket;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 pub use self::{
-    batch::Batch,
-    builder::{BuildError, WorkerBuilder},
+    batch::{Batch, BatchError},
+    builder::{BuildError, WorkerBuilder, Workers},
+    control::{Cancelled, Drained},
+    entry::Priority,
+    group::{GroupError, JobGroup},
+    histogram::Durations,
     job::Job,
-    submit::{Closed, TrySubmitError},
+    overflow::Overflow,
+    shed::Shed,
+    submission::Submission,
+    submit::SubmitError,
     tally::Stats,
     ticket::{JobError, JobPanic, Ticket},
 };
-use self::{queue::Entry, shared::Shared, submit::Enter};
+use self::{
+    course::Course,
+    entry::{Asked, Entry},
+    shared::Shared,
+    submit::{Enter, Untimed},
+};
 use crate::Spawner;
 
-/// A fixed number of workers that run jobs `J` from one bounded queue and answer with `T`.
+/// Workers that run jobs `J` from one bounded queue and answer with `T`.
 ///
 /// Share it by reference or in an [`Arc`]. Dropping it cancels the queued jobs: their tickets resolve as
-/// [`JobError::Cancelled`]. A job that has started is never torn off; it runs to its end and its worker ends after it.
+/// [`JobError::Cancelled`]. A job that has started is not torn off by that; it runs to its end and its worker ends after it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -67,140 +102,142 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
         WorkerBuilder::new()
     }
 
-    /// Waits for a place in the queue, puts the job there, and returns the ticket for its result. Waiters are served in
-    /// order of arrival.
+    /// Gets the job a place in the queue and returns the ticket for its result. While the queue is full it waits, in order
+    /// of arrival, unless the pool was given another [`Overflow`] policy.
     ///
     /// Cancel safe in the sense that a dropped call leaves neither the job nor a claim on a place behind; the job is
-    /// dropped with it.
+    /// dropped with it. From inside a job of the same pool: the wait lends the job's slot.
     ///
     /// # Errors
-    /// [`Closed`] with the job if the pool is closed, also while waiting.
-    pub async fn submit(&self, job: J) -> Result<Ticket<T>, Closed<J>> {
-        let (reply, ticket) = Ticket::new();
-        self.enter(job, Some(reply)).await?;
-        Ok(ticket)
+    /// [`SubmitError`] with the job: the pool is closed, also while waiting, the time to start has passed, or the policy
+    /// refuses it.
+    pub async fn submit(&self, job: J) -> Result<Ticket<T>, SubmitError<J>> {
+        self.submit_with(job, Asked::default()).await
     }
 
     /// As [`submit`](Self::submit), for a job whose result nobody waits for: no ticket, no allocation.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
-    pub async fn execute(&self, job: J) -> Result<(), Closed<J>> {
-        self.enter(job, None).await
+    pub async fn execute(&self, job: J) -> Result<(), SubmitError<J>> {
+        self.enter(self.shared.entry(job, None, Asked::default())?).await.map(drop)
     }
 
-    async fn enter(&self, job: J, reply: Option<ticket::Reply<T>>) -> Result<(), Closed<J>> {
-        // Straight in if there is room; only a job that must wait pays for the future that waits.
-        match self.shared.enter_now(Entry { job, reply }) {
-            Ok(()) => Ok(()),
-            Err(entry) => Enter::new(&self.shared, entry).await.map_err(|Closed(entry)| Closed(entry.job)),
-        }
-    }
-
-    /// Puts the job into the queue if there is a place now that no earlier submitter waits for.
+    /// Queues the job if that takes no wait: there is a place now that no earlier submitter waits for, or the policy lets
+    /// another job give way.
     ///
     /// # Errors
-    /// [`TrySubmitError`] with the job if the queue is full or the pool closed.
-    pub fn try_submit(&self, job: J) -> Result<Ticket<T>, TrySubmitError<J>> {
-        let (reply, ticket) = Ticket::new();
-        self.try_enter(job, Some(reply))?;
-        Ok(ticket)
+    /// [`SubmitError`] with the job.
+    pub fn try_submit(&self, job: J) -> Result<Ticket<T>, SubmitError<J>> {
+        self.job(job).try_submit()
     }
 
     /// As [`try_submit`](Self::try_submit), without a ticket.
     ///
     /// # Errors
     /// As [`try_submit`](Self::try_submit).
-    pub fn try_execute(&self, job: J) -> Result<(), TrySubmitError<J>> {
-        self.try_enter(job, None)
+    pub fn try_execute(&self, job: J) -> Result<(), SubmitError<J>> {
+        self.job(job).try_execute()
     }
 
-    fn try_enter(&self, job: J, reply: Option<ticket::Reply<T>>) -> Result<(), TrySubmitError<J>> {
-        self.shared.try_enter(Entry { job, reply }).map_err(|refusal| match refusal {
-            TrySubmitError::Full(entry) => TrySubmitError::Full(entry.job),
-            TrySubmitError::Closed(entry) => TrySubmitError::Closed(entry.job),
-        })
+    /// As [`submit`](Self::submit), for plain threads and for jobs that may block: the thread waits. Works outside of
+    /// every runtime. [`Ticket::wait`] is its other half.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_blocking(&self, job: J) -> Result<Ticket<T>, SubmitError<J>> {
+        self.job(job).submit_blocking()
     }
 
-    /// Submits the jobs in order, all that fit under one lock, waiting for places like [`submit`](Self::submit) for the
-    /// rest. The results come in the order of the jobs. The batch may be longer than the queue.
+    /// As [`execute`](Self::execute), for plain threads: the thread waits.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn execute_blocking(&self, job: J) -> Result<(), SubmitError<J>> {
+        self.enter_blocking(self.shared.entry(job, None, Asked::default())?).map(drop)
+    }
+
+    /// A job with options of its own: a priority, a tenant, time-outs.
+    pub fn job(&self, job: J) -> Submission<'_, J, T> {
+        Submission::new(self, job)
+    }
+
+    /// Jobs that belong together: the first failure cancels the rest, the results come in order.
+    pub fn group(&self) -> JobGroup<'_, J, T> {
+        JobGroup::new(self)
+    }
+
+    async fn submit_with(&self, job: J, asked: Asked) -> Result<Ticket<T>, SubmitError<J>> {
+        let (reply, mut ticket) = Ticket::new(self.shared.id);
+        ticket.number(self.enter(self.shared.entry(job, Some(reply), asked)?).await?);
+        Ok(ticket)
+    }
+
+    async fn enter(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
+        // Straight in if there is room; only a job that must wait pays for the future that waits.
+        match self.shared.enter_now(entry) {
+            Ok(number) => Ok(number),
+            Err(SubmitError::Full(entry)) => self.enter_full(entry).await,
+            Err(refusal) => Err(self.shared.refuse(refusal).map(|entry| entry.job)),
+        }
+    }
+
+    /// The queue is full: what the policy says for a caller that may wait.
+    async fn enter_full(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
+        match self.shared.rules.overflow {
+            Overflow::Wait => Enter::new(&self.shared, entry).await.map_err(|refusal| refusal.map(|entry| entry.job)),
+            Overflow::CallerRuns => Ok(self.run_here(entry).await),
+            Overflow::Reject | Overflow::DropOldest | Overflow::DropLowest => {
+                Err(self.shared.refuse(SubmitError::Full(entry.job)))
+            }
+        }
+    }
+
+    /// Runs the job in its submitter's place, behind the same wall. It gets no number, as nobody can cancel it.
+    async fn run_here(&self, entry: Entry<J, T>) -> u64 {
+        self.shared.lock().counts.caller_ran += 1;
+        let course = Course::of_caller(&self.shared, self.shared.run_within(&entry));
+        let outcome = course.run(|| (self.shared.rules.handle)(entry.job)).await;
+        let failed = self.shared.ending(&outcome).is_failure();
+        if let Some(reply) = entry.reply {
+            run::discard(reply.answer(outcome, failed, &self.shared));
+        }
+        0
+    }
+
+    fn enter_blocking(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
+        let shared = &self.shared;
+        match shared.enter_now(entry) {
+            Ok(number) => Ok(number),
+            Err(SubmitError::Full(entry)) if shared.rules.overflow == Overflow::Wait => {
+                let start_by = entry.start_by;
+                let wait = Enter::new(shared, entry).untimed();
+                let end = park::block_on_until(shared.id, wait, || Enter::left(shared, start_by));
+                end.unwrap_or_else(|Untimed(mut late)| Err(late.expire()))
+                    .map_err(|refusal| refusal.map(|entry| entry.job))
+            }
+            Err(SubmitError::Full(entry)) if shared.rules.overflow == Overflow::CallerRuns => {
+                Ok(park::block_on(shared.id, Box::pin(self.run_here(entry))))
+            }
+            Err(refusal) => Err(shared.refuse(refusal).map(|entry| entry.job)),
+        }
+    }
+
+    fn try_enter(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
+        let entered = self.shared.enter_now(entry);
+        entered.map_err(|refusal| self.shared.refuse(refusal).map(|entry| entry.job))
+    }
+
+    /// Submits the jobs in order, all that fit under one lock, and what does not fit as [`submit`](Self::submit) would.
+    /// The results come in the order of the jobs. The batch may be longer than the queue.
     ///
     /// A dropped call leaves the jobs that were already queued in the queue; they run unobserved.
     ///
     /// # Errors
-    /// [`Closed`] with the jobs that were not queued, in order, if the pool is closed.
-    pub async fn submit_batch(&self, jobs: impl IntoIterator<Item = J>) -> Result<Batch<T>, Closed<Vec<J>>> {
-        let (mut entries, tickets): (Vec<_>, Vec<_>) = jobs
-            .into_iter()
-            .map(|job| {
-                let (reply, ticket) = Ticket::new();
-                (Entry { job, reply: Some(reply) }, ticket)
-            })
-            .unzip();
-        let mut rest = entries.drain(..);
-        loop {
-            self.shared.enter_many(&mut rest);
-            let Some(entry) = rest.next() else { break };
-            if let Err(Closed(entry)) = Enter::new(&self.shared, entry).await {
-                return Err(Closed(std::iter::once(entry).chain(rest).map(|entry| entry.job).collect()));
-            }
-        }
-        Ok(Batch::new(tickets))
-    }
-
-    /// Takes no new jobs from now on, and tells those who wait for a place. Queued jobs still run.
-    pub fn close(&self) {
-        self.shared.close();
-    }
-
-    /// Whether the pool takes no more jobs.
-    pub fn is_closed(&self) -> bool {
-        self.shared.lock().closed
-    }
-
-    /// Closes the pool and waits until every job has ended, at most for `patience`; see
-    /// [`drain_until`](Self::drain_until).
-    ///
-    /// # Panics
-    /// On a tokio runtime without its time driver.
-    pub async fn drain(&self, patience: Duration) -> Drained<J> {
-        self.drain_until(tokio::time::sleep(patience)).await
-    }
-
-    /// Closes the pool, waits until every job and every worker has ended or `deadline` is ready, whichever is first,
-    /// and hands back the jobs that never started. Their tickets resolve as [`JobError::Cancelled`]; jobs that still
-    /// run go on to their end.
-    ///
-    /// A dropped call has closed the pool and done nothing else; call it again.
-    pub async fn drain_until(&self, deadline: impl Future<Output = ()>) -> Drained<J> {
-        let before = self.shared.totals().finished();
-        self.close();
-        first_of(self.ended(), deadline).await;
-        let unstarted = self.shared.close_and_take().map(|entry| entry.job).collect();
-        let totals = self.shared.totals();
-        Drained {
-            finished: totals.finished().saturating_sub(before),
-            running: totals.started.saturating_sub(totals.finished()),
-            unstarted,
-        }
-    }
-
-    /// Waits until the last worker has ended.
-    async fn ended(&self) {
-        let ended = self.shared.ended.notified();
-        if self.shared.lock().live > 0 {
-            ended.await;
-        }
-    }
-
-    /// Counts of jobs by state. Cost: the queue's lock, and a pass over the workers' counters.
-    pub fn stats(&self) -> Stats {
-        self.shared.stats()
-    }
-
-    /// The runtime the workers run on.
-    pub fn spawner(&self) -> &Spawner {
-        &self.spawner
+    /// [`BatchError`] at the first job that is refused: with that job and those after it, and with the results of those
+    /// before it.
+    pub async fn submit_batch(&self, jobs: impl IntoIterator<Item = J>) -> Result<Batch<T>, BatchError<J, T>> {
+        batch::submit(self, jobs).await
     }
 }
 
@@ -208,26 +245,4 @@ impl<J, T> Drop for WorkerPool<J, T> {
     fn drop(&mut self) {
         drop(self.shared.close_and_take());
     }
-}
-
-/// What [`WorkerPool::drain`] achieved.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Drained<J> {
-    /// Jobs that ended while the pool was drained, well or badly.
-    pub finished: u64,
-    /// Jobs that started and had not ended when the deadline passed.
-    pub running: u64,
-    /// Jobs that never started, oldest first.
-    pub unstarted: Vec<J>,
-}
-
-/// Ready when either future is; the first is asked first.
-async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
-    let (mut first, mut second) = (std::pin::pin!(first), std::pin::pin!(second));
-    std::future::poll_fn(|cx| match first.as_mut().poll(cx) {
-        std::task::Poll::Ready(()) => std::task::Poll::Ready(()),
-        std::task::Poll::Pending => second.as_mut().poll(cx),
-    })
-    .await;
 }

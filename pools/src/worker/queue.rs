@@ -1,6 +1,7 @@
-//! The bounded queue between submitters and workers: what it holds, and who is woken when.
+//! The bounded queue between submitters and workers: who has a place, who waits for one, who is woken when.
 //!
 //! **One mutex, no user code under it.** A job passes through twice (in, out), each time for a few tens of nanoseconds.
+//! Behind the same mutex stand the jobs (`lines`), the submitters that wait (here), and the workers (`crew`).
 //!
 //! **Places.** `capacity` places exist. A place is taken by a queued job or is *granted* to a submitter that was woken
 //! for it. Waiters stand in line in `waiters`; the first `granted` of them own a place each. As places are granted the
@@ -12,19 +13,20 @@
 //! registers under the lock after having seen the queue empty, so no push can fall between the look and the sleep.
 //!
 //! Rejected: a semaphore for the places (tokio's costs 25 ns per job beside the queue's own lock); workers that take
-//! several jobs per lock (a long job then holds back its batch mates while other workers idle); handing the waiter's
-//! job to the queue on its behalf (a dropped submit future could then leave a job behind).
+//! several jobs per lock (a long job then holds back its batch mates while other workers idle, and what is drained,
+//! cancelled or displaced would have to be looked for with the workers); handing the waiter's job to the queue on its
+//! behalf (a dropped submit future could then leave a job behind).
 
 use std::{collections::VecDeque, task::Waker};
 
-use super::ticket::Reply;
-
-/// A job on its way, with the reply its ticket waits for, if there is a ticket.
-#[derive(Debug)]
-pub(super) struct Entry<J, T> {
-    pub(super) job: J,
-    pub(super) reply: Option<Reply<T>>,
-}
+use super::{
+    crew::{Crew, Rouse},
+    entry::{Entry, NEVER, Nanos},
+    lines::{Lines, Queued},
+    overflow::Overflow,
+    submit::SubmitError,
+};
+use crate::limits::{QUEUE_PREALLOCATED, SAMPLE_EVERY};
 
 /// A submitter that waits for a place.
 #[derive(Debug)]
@@ -33,23 +35,33 @@ struct Waiter {
     waker: Waker,
 }
 
+/// Counts of what never reached a worker, and of what ran in its submitter's place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) rejected: u64,
+    pub(super) displaced: u64,
+    pub(super) expired: u64,
+    pub(super) cancelled: u64,
+    pub(super) caller_ran: u64,
+}
+
 /// Everything the mutex guards.
 #[derive(Debug)]
 pub(super) struct Queue<J, T> {
-    jobs: VecDeque<Entry<J, T>>,
+    lines: Lines<Entry<J, T>>,
+    pub(super) crew: Crew,
     capacity: usize,
     /// Submitters in order of arrival, and so of ascending key.
     waiters: VecDeque<Waiter>,
     /// The first so many waiters own a place.
     granted: usize,
     next_key: u64,
-    /// Idle workers by number; the last one in is the first one woken, its memory is the warmest.
-    idle: Vec<(usize, Waker)>,
-    waking: bool,
-    /// Workers that have not ended.
-    pub(super) live: usize,
+    last_number: u64,
+    /// No queued job is to start before this moment; it may be too early.
+    earliest: Nanos,
+    pub(super) paused: bool,
     pub(super) closed: bool,
-    pub(super) rejected: u64,
+    pub(super) counts: Counts,
 }
 
 /// Where a waiter stands.
@@ -59,24 +71,34 @@ pub(super) enum Standing {
     Waiting,
 }
 
+/// A job has its place.
+#[derive(Debug)]
+pub(super) struct Admitted<J, T> {
+    pub(super) number: u64,
+    pub(super) rouse: Option<Rouse>,
+    /// The job that gave way.
+    pub(super) displaced: Option<Entry<J, T>>,
+}
+
 impl<J, T> Queue<J, T> {
-    pub(super) fn new(capacity: usize, workers: usize) -> Self {
+    pub(super) fn new(capacity: usize, crew: Crew) -> Self {
         Self {
-            jobs: VecDeque::with_capacity(capacity.min(crate::limits::QUEUE_PREALLOCATED)),
+            lines: Lines::with_capacity(capacity.min(QUEUE_PREALLOCATED)),
+            crew,
             capacity,
             waiters: VecDeque::new(),
             granted: 0,
             next_key: 0,
-            idle: Vec::with_capacity(workers),
-            waking: false,
-            live: workers,
+            last_number: 0,
+            earliest: NEVER,
+            paused: false,
             closed: false,
-            rejected: 0,
+            counts: Counts::default(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.jobs.len()
+        self.lines.len()
     }
 
     /// Submitters that still wait for a place.
@@ -86,57 +108,99 @@ impl<J, T> Queue<J, T> {
 
     /// Places that are neither taken nor granted.
     pub(super) fn room(&self) -> usize {
-        self.capacity - self.jobs.len() - self.granted
+        self.capacity - self.lines.len() - self.granted
     }
 
-    /// Puts a job into a place the caller made sure of. Returns the worker to wake.
-    #[must_use = "the waker is woken after the lock is released"]
-    pub(super) fn push(&mut self, entry: Entry<J, T>) -> Option<Waker> {
-        debug_assert!(self.jobs.len() + self.granted < self.capacity, "a push without a place");
-        self.jobs.push_back(entry);
-        self.rouse()
+    /// Puts a job into a place the caller made sure of; gives it its number, and a time if it is one to be sampled.
+    pub(super) fn push(&mut self, mut entry: Entry<J, T>, now: impl FnOnce() -> Nanos) -> (u64, Option<Rouse>) {
+        debug_assert!(self.lines.len() + self.granted < self.capacity, "a push without a place");
+        self.last_number += 1;
+        let number = self.last_number;
+        entry.number = number;
+        if number.is_multiple_of(SAMPLE_EVERY) {
+            entry.sampled = now();
+        }
+        self.earliest = self.earliest.min(entry.start_by);
+        self.lines.push(entry);
+        (number, self.rouse())
     }
 
-    /// Takes the oldest job. Its place is free now, to be [granted](Self::grant), and if more jobs are queued the next
-    /// worker is [due](Self::rouse).
-    pub(super) fn pop(&mut self) -> Option<Entry<J, T>> {
-        self.jobs.pop_front()
+    /// Queues the job, if necessary in the place of another, or says why not.
+    pub(super) fn admit(
+        &mut self,
+        entry: Entry<J, T>,
+        overflow: Overflow,
+        now: impl FnOnce() -> Nanos,
+    ) -> Result<Admitted<J, T>, SubmitError<Entry<J, T>>> {
+        if self.closed {
+            return Err(SubmitError::Closed(entry));
+        }
+        let mut displaced = None;
+        if self.room() == 0 {
+            displaced = match overflow {
+                Overflow::Wait | Overflow::Reject | Overflow::CallerRuns => None,
+                Overflow::DropOldest => self.lines.pop_oldest(),
+                Overflow::DropLowest => self.lines.pop_below(entry.level()),
+            };
+            if displaced.is_none() {
+                return Err(SubmitError::Full(entry));
+            }
+            self.counts.displaced += 1;
+        }
+        let (number, rouse) = self.push(entry, now);
+        Ok(Admitted { number, rouse, displaced })
     }
 
-    /// Takes all jobs at once; for a pool that ends.
-    pub(super) fn take_all(&mut self) -> VecDeque<Entry<J, T>> {
-        std::mem::take(&mut self.jobs)
+    /// Whether a look for jobs that came too late could make room at this moment.
+    pub(super) fn may_be_late(&self) -> bool {
+        self.room() == 0 && self.earliest != NEVER
+    }
+
+    /// Takes out every job whose time to start has passed. O(jobs), and at most once in vain for each job that was
+    /// started in time.
+    pub(super) fn take_late(&mut self, now: Nanos) -> Vec<Entry<J, T>> {
+        if now < self.earliest {
+            return Vec::new();
+        }
+        let late = self.lines.extract(|entry| entry.start_by <= now);
+        self.earliest = self.lines.iter().map(|entry| entry.start_by).min().unwrap_or(NEVER);
+        self.counts.expired += late.len() as u64;
+        late
+    }
+
+    /// Takes the job whose turn it is, with a slot for it, unless there is none or the pool is paused. Its place is free
+    /// now, to be [granted](Self::grant), and if more jobs are queued the next worker is [due](Self::rouse).
+    pub(super) fn pick(&mut self, worker: usize) -> Option<Entry<J, T>> {
+        if self.paused || !self.crew.has_slot() {
+            return None;
+        }
+        let entry = self.lines.pop()?;
+        self.crew.begin(worker, entry.number);
+        Some(entry)
+    }
+
+    /// Takes one job by its number, if it has not started.
+    pub(super) fn remove(&mut self, number: u64) -> Option<Entry<J, T>> {
+        self.lines.remove(number)
+    }
+
+    /// Takes all jobs at once, oldest first; for a pool that ends.
+    pub(super) fn take_all(&mut self) -> Vec<Entry<J, T>> {
+        self.lines.take_all()
     }
 
     /// Refuses new jobs from now on; returns everyone who has to learn of it.
     #[must_use = "the wakers are woken after the lock is released"]
     pub(super) fn close(&mut self) -> Vec<Waker> {
         self.closed = true;
-        let idle = self.idle.drain(..).map(|(_, waker)| waker);
-        idle.chain(self.waiters.iter().map(|waiter| waiter.waker.clone())).collect()
+        let mut wakers = self.crew.wake_all();
+        wakers.extend(self.waiters.iter().map(|waiter| waiter.waker.clone()));
+        wakers
     }
 
-    /// Registers a worker that found nothing to do.
-    pub(super) fn sleep(&mut self, worker: usize, waker: &Waker) {
-        self.idle.push((worker, waker.clone()));
-    }
-
-    /// A worker that slept is back: either it was woken for work, or something else polled its task.
-    pub(super) fn arrive(&mut self, worker: usize) {
-        match self.idle.iter().position(|(number, _)| *number == worker) {
-            Some(position) => drop(self.idle.swap_remove(position)),
-            None => self.waking = false,
-        }
-    }
-
-    /// The idle worker to wake for the queued jobs, unless one is under way already.
-    pub(super) fn rouse(&mut self) -> Option<Waker> {
-        if self.waking || self.jobs.is_empty() {
-            return None;
-        }
-        let (_, waker) = self.idle.pop()?;
-        self.waking = true;
-        Some(waker)
+    /// The worker that is to look for work, if there is work it could take.
+    pub(super) fn rouse(&mut self) -> Option<Rouse> {
+        if self.lines.is_empty() || self.paused { None } else { self.crew.rouse() }
     }
 
     /// Joins the line of submitters; the key names the new waiter.
@@ -178,5 +242,14 @@ impl<J, T> Queue<J, T> {
 
     fn position(&self, key: u64) -> usize {
         self.waiters.binary_search_by_key(&key, |waiter| waiter.key).expect("a waiter stays in line until it leaves")
+    }
+
+    /// What must hold between any two calls of the lock.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        self.crew.check();
+        assert!(self.lines.len() + self.granted <= self.capacity, "more places than there are");
+        assert!(self.granted <= self.waiters.len(), "a place granted to nobody");
+        assert!(self.room() == 0 || self.waiting() == 0 || self.closed, "room, and somebody waits for it");
     }
 }

@@ -3,34 +3,34 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
 };
 
 use super::{
-    queue::Entry,
+    course::Course,
+    desk::Desk,
+    entry::{Entry, NEVER, Nanos},
+    inside::Inside,
+    queue::Queue,
     shared::Shared,
-    ticket::{JobError, JobPanic},
+    shed::Shed,
 };
-use crate::limits::JOBS_PER_TURN;
+use crate::{
+    PoolSleep,
+    limits::{JOBS_PER_TURN, SHED_PER_TURN},
+};
 
-/// Works until the pool is closed and its queue empty.
+/// Works until the pool is closed and its queue empty, or until this worker is one too many.
 pub(super) async fn work<J, T, F>(mut seat: Seat<J, T>, handler: Arc<impl Fn(J) -> F>)
 where
+    J: Send + 'static,
+    T: Send + 'static,
     F: Future<Output = T>,
 {
     let mut jobs: u32 = 0;
-    while let Some(Entry { job, reply }) = seat.next().await {
-        let tally = &seat.shared.tallies[seat.number];
-        tally.start();
-        let outcome = walled(|| handler(job)).await;
-        tally.finish(seat.shared.ending(&outcome));
-        let orphan = match reply {
-            Some(reply) => reply.send(outcome).err().map(oneshot::SendError::into_inner),
-            None => Some(outcome),
-        };
-        discard(orphan);
+    while let Some(entry) = seat.next().await {
+        seat.run(entry, &*handler).await;
         jobs = jobs.wrapping_add(1);
         if jobs.is_multiple_of(JOBS_PER_TURN) {
             let_others_run().await;
@@ -39,96 +39,213 @@ where
 }
 
 /// A worker's place in the pool. Dropping it, at the end or because the runtime shuts down, signs the worker off.
-#[derive(Debug)]
 pub(super) struct Seat<J, T> {
-    pub(super) shared: Arc<Shared<J, T>>,
-    /// Which tally is ours, and our name among the idle.
-    pub(super) number: usize,
-    /// We registered as idle and have not been back since.
-    pub(super) asleep: bool,
+    shared: Arc<Shared<J, T>>,
+    /// Our name in the crew.
+    number: usize,
+    desk: Arc<Desk>,
+    /// We registered as idle, or were hired for work, and have not been back since.
+    called: bool,
+    /// We have signed off.
+    left: bool,
+    /// The waker that the desk knows.
+    heard: Option<Waker>,
+    /// Ends the wait for work, of a worker that may go.
+    expiry: Option<PoolSleep>,
 }
 
 impl<J, T> Seat<J, T> {
-    /// The next job, or `None` when the pool is closed and nothing is left.
+    /// A worker that is there from the beginning.
+    pub(super) fn new(shared: Arc<Shared<J, T>>, number: usize, desk: Arc<Desk>) -> Self {
+        Self { shared, number, desk, called: false, left: false, heard: None, expiry: None }
+    }
+
+    /// A worker hired for work that waits.
+    pub(super) fn called(shared: Arc<Shared<J, T>>, number: usize, desk: Arc<Desk>) -> Self {
+        let mut seat = Self::new(shared, number, desk);
+        seat.called = true;
+        seat
+    }
+}
+
+impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
+    /// The next job that is still to be done, or `None` when the pool is closed and nothing is left, or when this worker
+    /// is not needed.
     fn next(&mut self) -> impl Future<Output = Option<Entry<J, T>>> {
-        poll_fn(|cx| self.poll_next(cx))
+        poll_fn(|cx| {
+            if self.has_expired(cx) {
+                return Poll::Ready(None);
+            }
+            let next = self.poll_next(cx);
+            if next.is_ready() {
+                self.expiry = None;
+            }
+            next
+        })
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Entry<J, T>>> {
-        let mut queue = self.shared.lock();
-        if std::mem::take(&mut self.asleep) {
-            queue.arrive(self.number);
+        for _ in 0..SHED_PER_TURN {
+            match self.look(cx) {
+                Look::Job(entry) => match self.stale(&entry) {
+                    Some(why) => self.shared.shed(entry, why),
+                    None => return Poll::Ready(Some(entry)),
+                },
+                Look::Nothing => {
+                    self.arm(cx);
+                    return Poll::Pending;
+                }
+                Look::End => return Poll::Ready(None),
+            }
         }
-        if let Some(entry) = queue.pop() {
-            let wakes = [queue.grant(), queue.rouse()];
-            drop(queue);
-            wakes.into_iter().flatten().for_each(Waker::wake);
-            return Poll::Ready(Some(entry));
-        }
-        if queue.closed {
-            return Poll::Ready(None);
-        }
-        queue.sleep(self.number, cx.waker());
-        self.asleep = true;
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
+
+    /// One look at the queue: our last job is over, is there another?
+    fn look(&mut self, cx: &mut Context<'_>) -> Look<J, T> {
+        let mut queue = self.shared.lock();
+        if std::mem::take(&mut self.called) {
+            queue.crew.arrive(self.number);
+        }
+        queue.crew.end(self.number);
+        let heir = queue.crew.settle();
+        let look = match queue.pick(self.number) {
+            Some(entry) => {
+                let (granted, rouse) = (queue.grant(), queue.rouse());
+                drop(queue);
+                granted.into_iter().for_each(Waker::wake);
+                self.shared.act(rouse);
+                Look::Job(entry)
+            }
+            None if queue.closed || queue.crew.is_surplus() => {
+                leave(&self.shared, queue, self.number);
+                self.left = true;
+                Look::End
+            }
+            None => {
+                queue.crew.sleep(self.number, cx.waker());
+                self.called = true;
+                Look::Nothing
+            }
+        };
+        heir.into_iter().for_each(Waker::wake);
+        look
+    }
+
+    /// Why the job is not to be started any more. Reads the clock only for a job that has to start in time.
+    fn stale(&self, entry: &Entry<J, T>) -> Option<Shed> {
+        if entry.start_by != NEVER && entry.start_by <= self.shared.now() {
+            self.shared.lock().counts.expired += 1;
+            return Some(Shed::Expired);
+        }
+        None
+    }
+
+    /// Runs the job, counts it, and answers.
+    async fn run<F: Future<Output = T>>(&mut self, entry: Entry<J, T>, handler: &impl Fn(J) -> F) {
+        let Self { shared, number, desk, heard, .. } = self;
+        let inside = Inside { pool: shared.id, worker: *number, job: entry.number };
+        let run_within = shared.run_within(&entry);
+        let Entry { job, reply, sampled, .. } = entry;
+        let begun = if sampled == NEVER { NEVER } else { shared.now() };
+        desk.tally.start();
+        let outcome = Course::of_worker(shared, inside, desk, heard, run_within).run(|| handler(job)).await;
+        let ending = shared.ending(&outcome);
+        desk.tally.finish(ending);
+        if begun != NEVER {
+            sample(desk, sampled, begun, shared.now());
+        }
+        discard(match reply {
+            Some(reply) => reply.answer(outcome, ending.is_failure(), shared),
+            None => Some(outcome),
+        });
+    }
+
+    /// Starts to count the time without work, if this worker may go.
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        if self.expiry.is_some() || !self.shared.lock().crew.is_above_min() {
+            return;
+        }
+        let rules = &self.shared.rules;
+        let mut sleep = rules.clock.sleep_until(rules.clock.now() + rules.idle_expiry);
+        if sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        self.expiry = Some(sleep);
+    }
+
+    /// Whether this worker has been without work for long, and goes.
+    fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
+            return false;
+        }
+        self.expiry = None;
+        let mut queue = self.shared.lock();
+        let goes = queue.crew.expire(self.number);
+        if goes {
+            leave(&self.shared, queue, self.number);
+            (self.called, self.left) = (false, true);
+        }
+        goes
+    }
+}
+
+/// Signs a worker off in good order.
+fn leave<J, T>(shared: &Shared<J, T>, mut queue: MutexGuard<'_, Queue<J, T>>, number: usize) {
+    queue.crew.dismiss(number);
+    let last = queue.crew.live() == 0;
+    drop(queue);
+    if last {
+        shared.ended.notify_waiters();
+    }
+}
+
+/// What a worker finds.
+enum Look<J, T> {
+    Job(Entry<J, T>),
+    Nothing,
+    End,
 }
 
 impl<J, T> Drop for Seat<J, T> {
     fn drop(&mut self) {
-        let mut queue = self.shared.lock();
-        if self.asleep {
-            queue.arrive(self.number);
+        if self.left {
+            return;
         }
-        queue.live -= 1;
-        let (heir, last) = (queue.rouse(), queue.live == 0);
+        // The runtime drops its tasks, in the middle of a job or of a wait.
+        let mut queue = self.shared.lock();
+        if self.called {
+            queue.crew.arrive(self.number);
+        }
+        queue.crew.end(self.number);
+        queue.crew.doom();
+        let heir = queue.crew.settle();
+        queue.crew.dismiss(self.number);
+        let last = queue.crew.live() == 0;
         drop(queue);
         heir.into_iter().for_each(Waker::wake);
         if last {
-            // Normally there is nothing left. If the runtime dropped its tasks, this is where the queued jobs go.
+            // This is where the queued jobs go.
             discard(self.shared.close_and_take());
-            self.shared.ended.notify_waiters();
         }
     }
 }
 
-/// Calls `start` and drives the future it returns; a panic of either, or of the future's destructor, becomes an error.
-/// The future is born, polled, and dropped inside one `catch_unwind` per poll, so a job that is ready at once pays for one.
-async fn walled<F: Future>(start: impl FnOnce() -> F) -> Result<F::Output, JobError> {
-    let mut start = Some(start);
-    let mut running = pin!(None);
-    let outcome = poll_fn(|cx| {
-        let turn = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(start) = start.take() {
-                running.set(Some(start()));
-            }
-            let future = running.as_mut().as_pin_mut().expect("set by the first poll, cleared by the last");
-            let output = std::task::ready!(future.poll(cx));
-            running.set(None);
-            Poll::Ready(output)
-        }));
-        match turn {
-            Ok(turn) => turn.map(Ok),
-            Err(payload) => Poll::Ready(Err(JobError::Panicked(JobPanic::new(payload)))),
-        }
-    })
-    .await;
-    if outcome.is_err() {
-        // The future that panicked is still there, and its destructor may panic once more.
-        discard_with(|| running.set(None));
-    }
-    outcome
+fn sample(desk: &Desk, queued: Nanos, begun: Nanos, ended: Nanos) {
+    desk.waits.record(begun.saturating_sub(queued));
+    desk.runs.record(ended.saturating_sub(begun));
 }
 
 /// Drops a value of the user's; if its destructor panics, the worker goes on.
-fn discard<V>(value: V) {
+pub(super) fn discard<V>(value: V) {
     if std::mem::needs_drop::<V>() {
         discard_with(|| drop(value));
     }
 }
 
 /// A second panic of the same job has nobody to go to; the panic hook has printed it.
-fn discard_with(drop_it: impl FnOnce()) {
+pub(super) fn discard_with(drop_it: impl FnOnce()) {
     drop(catch_unwind(AssertUnwindSafe(drop_it)));
 }
 

@@ -1,109 +1,328 @@
-//! What the pool's handle and its workers share: the queue behind its lock, the counters, the news that all have ended.
+//! What the pool's handle and its workers share: the queue behind its lock, the pool's rules, the news that all have
+//! ended; and the acts that follow what was decided under the lock.
 
 use std::{
+    fmt,
+    future::Future,
+    hash::RandomState,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::Waker,
+    thread,
+    time::Duration,
 };
 
 use tokio::sync::Notify;
 
 use super::{
-    queue::{Entry, Queue},
-    submit::TrySubmitError,
-    tally::{self, Ending, Stats, Tally, Totals},
+    crew::{Crew, Rouse},
+    entry::{Asked, Entry, NEVER, Nanos, nanos},
+    inside::{self, Inside, Lender},
+    overflow::Overflow,
+    park,
+    queue::{Admitted, Queue},
+    reply::Reply,
+    run::{Seat, discard},
+    shed::Shed,
+    submit::SubmitError,
+    tally::{self, Ending, Stats, Totals},
     ticket::JobError,
 };
+use crate::{PoolClock, PoolSleep};
+
+/// A boxed call of the handler.
+type Called<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What the builder was told; never changes.
+pub(super) struct Rules<J, T> {
+    pub(super) overflow: Overflow,
+    pub(super) start_within: Option<Duration>,
+    pub(super) run_within: Option<Duration>,
+    pub(super) idle_expiry: Duration,
+    pub(super) clock: Arc<dyn PoolClock>,
+    pub(super) failed_when: Option<fn(&T) -> bool>,
+    pub(super) on_shed: Option<Box<dyn Fn(J, Shed) + Send + Sync>>,
+    /// Starts a worker.
+    pub(super) hire: Box<dyn Fn(Seat<J, T>) + Send + Sync>,
+    /// Does a job in its submitter's place.
+    pub(super) handle: Box<dyn Fn(J) -> Called<T> + Send + Sync>,
+}
 
 /// Owned by an `Arc` in the pool's handle and in each worker.
-#[derive(Debug)]
 pub(super) struct Shared<J, T> {
+    /// No other pool of the process has it.
+    pub(super) id: u64,
     queue: Mutex<Queue<J, T>>,
-    /// One per worker.
-    pub(super) tallies: Box<[Tally]>,
-    failed_when: Option<fn(&T) -> bool>,
+    pub(super) rules: Rules<J, T>,
+    /// Names of tenants become numbers; keyed, so that nobody can choose a name that falls together with another's.
+    pub(super) names: RandomState,
     /// Told when the last worker has ended.
     pub(super) ended: Notify,
 }
 
-impl<J, T> Shared<J, T> {
-    pub(super) fn new(capacity: usize, workers: usize, failed_when: Option<fn(&T) -> bool>) -> Self {
-        Self {
-            queue: Mutex::new(Queue::new(capacity, workers)),
-            tallies: (0..workers).map(|_| Tally::default()).collect(),
-            failed_when,
+impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
+    /// With `min` workers, which the caller starts.
+    pub(super) fn new(capacity: usize, min: usize, max: usize, rules: Rules<J, T>) -> Arc<Self> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only that no two are the same counts.
+        let id = LAST.fetch_add(1, Relaxed) + 1;
+        let shared = Arc::new(Self {
+            id,
+            queue: Mutex::new(Queue::new(capacity, Crew::new(min, max))),
+            rules,
+            names: RandomState::new(),
             ended: Notify::new(),
+        });
+        let lender: Weak<Self> = Arc::downgrade(&shared);
+        inside::enlist(id, lender);
+        shared
+    }
+
+    /// When it is too late to start a job that is submitted now, or `None` if it is too late already. Reads the clock
+    /// only if there is such a moment.
+    pub(super) fn start_by(&self, within: Option<Duration>) -> Option<Nanos> {
+        match within.or(self.rules.start_within) {
+            None => Some(NEVER),
+            Some(Duration::ZERO) => None,
+            Some(within) => Some(self.now().saturating_add(nanos(within))),
         }
     }
 
-    /// No user code runs under the lock, so nothing can leave the queue half changed: poison is ignored.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queue<J, T>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The job with what was asked for it, unless it is too late.
+    pub(super) fn entry(&self, job: J, reply: Option<Reply<T>>, asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
+        match self.start_by(asked.start_within) {
+            Some(start_by) => Ok(Entry::new(job, reply, start_by, asked.tag)),
+            None => Err(self.refuse(SubmitError::Expired(job))),
+        }
     }
 
-    /// Queues the job if the pool is open and has room; else gives it back.
-    pub(super) fn enter_now(&self, entry: Entry<J, T>) -> Result<(), Entry<J, T>> {
+    /// Queues the job at once, if necessary in the place of another, or says why not. Does not count a refusal.
+    pub(super) fn enter_now(self: &Arc<Self>, entry: Entry<J, T>) -> Result<u64, SubmitError<Entry<J, T>>> {
         let mut queue = self.lock();
-        if queue.closed || queue.room() == 0 {
-            return Err(entry);
+        if queue.may_be_late() {
+            queue = self.make_room(queue);
         }
-        let wake = queue.push(entry);
+        let Admitted { number, rouse, displaced } = queue.admit(entry, self.rules.overflow, || self.now())?;
         drop(queue);
-        wake.into_iter().for_each(std::task::Waker::wake);
-        Ok(())
+        self.act(rouse);
+        displaced.into_iter().for_each(|entry| self.shed(entry, Shed::Displaced));
+        Ok(number)
     }
 
-    /// As [`enter_now`](Self::enter_now), and says (and counts) why not.
-    pub(super) fn try_enter(&self, entry: Entry<J, T>) -> Result<(), TrySubmitError<Entry<J, T>>> {
-        self.enter_now(entry).map_err(|entry| {
-            let mut queue = self.lock();
-            queue.rejected += 1;
-            let refusal = if queue.closed { TrySubmitError::Closed } else { TrySubmitError::Full };
-            refusal(entry)
-        })
+    /// Puts aside the jobs that came too late; their places go to those who wait, then to whom the lock is given back.
+    #[cold]
+    fn make_room<'q>(self: &'q Arc<Self>, mut queue: MutexGuard<'q, Queue<J, T>>) -> MutexGuard<'q, Queue<J, T>> {
+        let late = queue.take_late(self.now());
+        if late.is_empty() {
+            return queue;
+        }
+        let heirs: Vec<Waker> = std::iter::from_fn(|| queue.grant()).collect();
+        drop(queue);
+        heirs.into_iter().for_each(Waker::wake);
+        late.into_iter().for_each(|entry| self.shed(entry, Shed::Expired));
+        self.lock()
     }
 
-    /// Queues as many of the jobs as there is room for, under one lock; the others stay in the iterator.
-    pub(super) fn enter_many(&self, entries: &mut impl ExactSizeIterator<Item = Entry<J, T>>) {
+    /// Queues as many of the jobs as there is room for, under one lock, and calls `queued` with their numbers in order;
+    /// the others stay in the iterator.
+    pub(super) fn enter_many(
+        self: &Arc<Self>,
+        entries: &mut impl ExactSizeIterator<Item = Entry<J, T>>,
+        mut queued: impl FnMut(u64),
+    ) {
         let mut queue = self.lock();
         if queue.closed {
             return;
         }
-        let room = queue.room();
-        let wake = entries.take(room).fold(None, |wake, entry| queue.push(entry).or(wake));
+        let (room, mut rouse) = (queue.room(), None);
+        for entry in entries.take(room) {
+            let (number, wake) = queue.push(entry, || self.now());
+            queued(number);
+            rouse = rouse.or(wake);
+        }
         drop(queue);
-        wake.into_iter().for_each(std::task::Waker::wake);
+        self.act(rouse);
+    }
+
+    /// Answers a job that is not going to start, and hands it to the hook.
+    pub(super) fn shed(self: &Arc<Self>, entry: Entry<J, T>, why: Shed) {
+        if let Some(reply) = entry.reply {
+            discard(reply.answer(Err(why.clone().into()), true, self));
+        }
+        discard_job(entry.job, why, self.rules.on_shed.as_deref());
+    }
+
+    /// Cancels a job whose group failed.
+    pub(super) fn cancel_member(self: &Arc<Self>, number: u64) {
+        if let Some(entry) = self.cancel(number).into_entry() {
+            self.shed(entry, Shed::Cancelled);
+        }
+    }
+
+    /// Takes a job out of the queue, or asks its worker to drop it.
+    pub(super) fn cancel(self: &Arc<Self>, number: u64) -> Found<J, T> {
+        let mut queue = self.lock();
+        if let Some(entry) = queue.remove(number) {
+            queue.counts.cancelled += 1;
+            let heir = queue.grant();
+            drop(queue);
+            heir.into_iter().for_each(Waker::wake);
+            return Found::Queued(entry);
+        }
+        let desk = queue.crew.desk_of(number);
+        drop(queue);
+        let Some(desk) = desk else { return Found::Nowhere };
+        desk.cancel(number);
+        Found::Running
     }
 
     /// Takes no new jobs from now on; queued ones still run.
     pub(super) fn close(&self) {
         let wakes = self.lock().close();
-        wakes.into_iter().for_each(std::task::Waker::wake);
+        wakes.into_iter().for_each(Waker::wake);
+        self.ended.notify_waiters();
+    }
+
+    /// Changes who may work, under the lock, and then acts on what became possible.
+    pub(super) fn adjust(self: &Arc<Self>, change: impl FnOnce(&mut Queue<J, T>)) {
+        let mut queue = self.lock();
+        change(&mut queue);
+        let mut wakes: Vec<Waker> = std::iter::from_fn(|| queue.crew.settle()).collect();
+        wakes.extend(queue.crew.wake_all());
+        let rouse = queue.rouse();
+        drop(queue);
+        wakes.into_iter().for_each(Waker::wake);
+        self.act(rouse);
+    }
+
+    /// Wakes or hires the worker that is to look for work.
+    pub(super) fn act(self: &Arc<Self>, rouse: Option<Rouse>) {
+        match rouse {
+            None => {}
+            Some(Rouse::Wake(waker)) => waker.wake(),
+            Some(Rouse::Hire(number, desk)) => (self.rules.hire)(Seat::called(Arc::clone(self), number, desk)),
+        }
+    }
+}
+
+impl<J, T> Shared<J, T> {
+    /// No user code runs under the lock, so nothing can leave the queue half changed: poison is ignored.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Queue<J, T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present on the pool's clock.
+    pub(super) fn now(&self) -> Nanos {
+        nanos(self.rules.clock.now())
+    }
+
+    pub(super) fn sleep_until(&self, at: Nanos) -> PoolSleep {
+        self.rules.clock.sleep_until(Duration::from_nanos(at))
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refuse<K>(&self, refusal: SubmitError<K>) -> SubmitError<K> {
+        self.lock().counts.rejected += 1;
+        refusal
     }
 
     /// Closes and empties the queue. The jobs are dropped, or handed out, outside of the lock.
-    pub(super) fn close_and_take(&self) -> impl Iterator<Item = Entry<J, T>> + use<J, T> {
-        self.close();
-        let entries = self.lock().take_all();
-        entries.into_iter()
+    pub(super) fn close_and_take(&self) -> Vec<Entry<J, T>> {
+        let mut queue = self.lock();
+        let wakes = queue.close();
+        let entries = queue.take_all();
+        drop(queue);
+        wakes.into_iter().for_each(Waker::wake);
+        self.ended.notify_waiters();
+        entries
     }
 
     pub(super) fn totals(&self) -> Totals {
-        tally::totals(&self.tallies)
+        tally::totals(self.lock().crew.desks())
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let totals = self.totals();
         let queue = self.lock();
-        Stats::new(totals, queue.len(), queue.waiting(), queue.rejected)
+        let mut stats = Stats::new(tally::totals(queue.crew.desks()), queue.counts);
+        (stats.queued, stats.waiting) = (queue.len(), queue.waiting());
+        (stats.workers, stats.lent) = (queue.crew.live(), queue.crew.lent());
+        stats
     }
 
     pub(super) fn ending(&self, outcome: &Result<T, JobError>) -> Ending {
-        match (outcome, self.failed_when) {
+        match (outcome, self.rules.failed_when) {
+            (Err(JobError::Cancelled), _) => Ending::Cancelled,
+            (Err(JobError::TimedOut), _) => Ending::TimedOut,
             (Err(_), _) => Ending::Panicked,
             (Ok(value), Some(failed)) if catch_unwind(AssertUnwindSafe(|| failed(value))).unwrap_or(true) => {
                 Ending::Failed
             }
             (Ok(_), _) => Ending::Done,
         }
+    }
+
+    /// How long the job may run.
+    pub(super) fn run_within(&self, entry: &Entry<J, T>) -> Option<Duration> {
+        entry.tag.as_ref().and_then(|tag| tag.run_within).or(self.rules.run_within)
+    }
+}
+
+/// Where a job was when it was cancelled.
+#[derive(Debug)]
+pub(super) enum Found<J, T> {
+    Queued(Entry<J, T>),
+    Running,
+    Nowhere,
+}
+
+impl<J, T> Found<J, T> {
+    fn into_entry(self) -> Option<Entry<J, T>> {
+        match self {
+            Self::Queued(entry) => Some(entry),
+            Self::Running | Self::Nowhere => None,
+        }
+    }
+}
+
+/// To the hook, if there is one; a panic of hook or destructor ends here.
+fn discard_job<J>(job: J, why: Shed, hook: Option<&(dyn Fn(J, Shed) + Send + Sync)>) {
+    drop(catch_unwind(AssertUnwindSafe(|| match hook {
+        Some(hook) => hook(job, why),
+        None => drop(job),
+    })));
+}
+
+impl<J: Send + 'static, T: Send + 'static> Lender for Shared<J, T> {
+    fn lend(self: Arc<Self>, job: Inside) -> bool {
+        let mut queue = self.lock();
+        let lent = queue.crew.lend(job.worker, job.job);
+        let (heir, rouse) = (queue.crew.settle(), queue.rouse());
+        drop(queue);
+        heir.into_iter().for_each(Waker::wake);
+        self.act(rouse);
+        lent
+    }
+
+    fn retake(&self, job: Inside) {
+        let waker = park::waker();
+        while !self.lock().crew.retake(job.worker, job.job, &waker) {
+            park::may_block(thread::park);
+        }
+    }
+}
+
+impl<J, T> Drop for Shared<J, T> {
+    fn drop(&mut self) {
+        inside::strike(self.id);
+    }
+}
+
+impl<J, T> fmt::Debug for Shared<J, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }

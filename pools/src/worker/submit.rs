@@ -1,133 +1,117 @@
-//! Getting a job into the queue: at once or not at all ([`TrySubmitError`]), or as soon as there is a place ([`Enter`]).
+//! Getting a job into the queue: why it may be refused ([`SubmitError`]), and the wait for a place ([`Enter`]).
 
 use std::{
     error::Error,
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use super::{
-    queue::{Entry, Standing},
+    entry::{Entry, NEVER},
+    inside,
+    queue::{Queue, Standing},
     shared::Shared,
 };
+use crate::PoolSleep;
 
-/// The pool takes no more jobs: it was closed, drained, or its runtime shut down. Holds the job.
+/// Why the pool did not take a job. Holds the job (or the jobs, of a batch).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Closed<J>(pub J);
-
-impl<J> fmt::Debug for Closed<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Closed").finish_non_exhaustive()
-    }
-}
-
-impl<J> fmt::Display for Closed<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the worker pool is closed")
-    }
-}
-
-impl<J> Error for Closed<J> {}
-
-/// Why a job could not be queued at once. Holds the job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum TrySubmitError<J> {
-    /// Every place in the queue is taken or promised.
-    Full(J),
-    /// The pool takes no more jobs.
+#[non_exhaustive]
+pub enum SubmitError<J> {
+    /// The pool takes no more jobs: it was closed, drained, or its runtime shut down.
     Closed(J),
+    /// Every place in the queue is taken or promised, and the call does not wait: see [`Overflow`](crate::Overflow).
+    Full(J),
+    /// The time within which the job was to start has passed, or was none.
+    Expired(J),
+    /// A job of the same group failed, so this one is not wanted any more.
+    Unwanted(J),
 }
 
-impl<J> TrySubmitError<J> {
+impl<J> SubmitError<J> {
     /// The job that was refused.
     pub fn into_job(self) -> J {
         match self {
-            Self::Full(job) | Self::Closed(job) => job,
+            Self::Closed(job) | Self::Full(job) | Self::Expired(job) | Self::Unwanted(job) => job,
+        }
+    }
+
+    /// The same reason, for something else.
+    pub(super) fn map<K>(self, change: impl FnOnce(J) -> K) -> SubmitError<K> {
+        match self {
+            Self::Closed(job) => SubmitError::Closed(change(job)),
+            Self::Full(job) => SubmitError::Full(change(job)),
+            Self::Expired(job) => SubmitError::Expired(change(job)),
+            Self::Unwanted(job) => SubmitError::Unwanted(change(job)),
         }
     }
 }
 
-impl<J> fmt::Debug for TrySubmitError<J> {
+impl<J> fmt::Debug for SubmitError<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
-            Self::Full(_) => "Full",
             Self::Closed(_) => "Closed",
+            Self::Full(_) => "Full",
+            Self::Expired(_) => "Expired",
+            Self::Unwanted(_) => "Unwanted",
         };
         f.debug_struct(name).finish_non_exhaustive()
     }
 }
 
-impl<J> fmt::Display for TrySubmitError<J> {
+impl<J> fmt::Display for SubmitError<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full(_) => "the queue of the worker pool is full",
             Self::Closed(_) => "the worker pool is closed",
+            Self::Full(_) => "the queue of the worker pool is full",
+            Self::Expired(_) => "the job cannot start in time",
+            Self::Unwanted(_) => "a job of the same group failed",
         })
     }
 }
 
-impl<J> Error for TrySubmitError<J> {}
+impl<J> Error for SubmitError<J> {}
 
 /// Waits for a place and takes it. Dropped before it is ready, it leaves nothing behind: a place it was granted goes to
 /// the next in line.
-#[derive(Debug)]
 pub(super) struct Enter<'p, J, T> {
-    shared: &'p Shared<J, T>,
+    shared: &'p Arc<Shared<J, T>>,
     /// Present until the future is ready.
     entry: Option<Entry<J, T>>,
     /// Our name in the line of waiters, while we stand in it.
     key: Option<u64>,
+    /// Ends the wait when it is too late to start. Made when the wait begins, if there is such a moment.
+    timer: Option<PoolSleep>,
 }
 
 impl<'p, J, T> Enter<'p, J, T> {
-    pub(super) fn new(shared: &'p Shared<J, T>, entry: Entry<J, T>) -> Self {
-        Self { shared, entry: Some(entry), key: None }
+    pub(super) fn new(shared: &'p Arc<Shared<J, T>>, entry: Entry<J, T>) -> Self {
+        Self { shared, entry: Some(entry), key: None, timer: None }
     }
 
-    fn leave(&mut self, queue: &mut super::queue::Queue<J, T>) {
+    fn leave(&mut self, queue: &mut Queue<J, T>) {
         if let Some(key) = self.key.take() {
             queue.leave(key);
         }
     }
-}
 
-/// Nothing in it is pinned; the job only passes through.
-impl<J, T> Unpin for Enter<'_, J, T> {}
-
-impl<J, T> Future for Enter<'_, J, T> {
-    type Output = Result<(), Closed<Entry<J, T>>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let mut queue = this.shared.lock();
-        if queue.closed {
-            this.leave(&mut queue);
-            queue.rejected += 1;
-            return Poll::Ready(Err(Closed(this.entry.take().expect("polled after it was ready"))));
-        }
-        let standing = match this.key {
-            Some(key) => queue.standing(key, cx.waker()),
-            None if queue.room() > 0 => Standing::Granted,
-            None => {
-                this.key = Some(queue.wait(cx.waker()));
-                Standing::Waiting
-            }
-        };
-        if standing == Standing::Waiting {
-            return Poll::Pending;
-        }
-        this.leave(&mut queue);
-        let wake = queue.push(this.entry.take().expect("polled after it was ready"));
-        drop(queue);
-        wake.into_iter().for_each(std::task::Waker::wake);
-        Poll::Ready(Ok(()))
+    fn take(&mut self) -> Entry<J, T> {
+        self.entry.take().expect("polled after it was ready")
     }
-}
 
-impl<J, T> Drop for Enter<'_, J, T> {
-    fn drop(&mut self) {
+    /// Gives up the wait, because of the time.
+    pub(super) fn expire(&mut self) -> SubmitError<Entry<J, T>> {
+        let entry = self.take();
+        self.go();
+        self.shared.refuse(SubmitError::Expired(entry))
+    }
+
+    /// Leaves the line, and passes a granted place on.
+    fn go(&mut self) {
         if self.key.is_none() {
             return;
         }
@@ -135,6 +119,92 @@ impl<J, T> Drop for Enter<'_, J, T> {
         self.leave(&mut queue);
         let heir = queue.grant();
         drop(queue);
-        heir.into_iter().for_each(std::task::Waker::wake);
+        heir.into_iter().for_each(Waker::wake);
+    }
+
+    /// What is left of the time to start, for waits that are no tasks.
+    pub(super) fn left(shared: &Shared<J, T>, start_by: u64) -> Option<Duration> {
+        (start_by != NEVER).then(|| Duration::from_nanos(start_by.saturating_sub(shared.now())))
+    }
+
+    /// Whether the time to start is over.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let start_by = self.entry.as_ref().map_or(NEVER, |entry| entry.start_by);
+        if start_by == NEVER {
+            return false;
+        }
+        let timer = self.timer.get_or_insert_with(|| self.shared.sleep_until(start_by));
+        timer.as_mut().poll(cx).is_ready()
+    }
+
+    /// Polls for a wait that looks at the clock itself.
+    pub(super) fn untimed(self) -> Untimed<'p, J, T> {
+        Untimed(self)
+    }
+}
+
+impl<J: Send + 'static, T: Send + 'static> Enter<'_, J, T> {
+    /// One look at the queue.
+    fn look(&mut self, waker: &Waker) -> Poll<Result<u64, SubmitError<Entry<J, T>>>> {
+        let mut queue = self.shared.lock();
+        if queue.closed {
+            self.leave(&mut queue);
+            queue.counts.rejected += 1;
+            return Poll::Ready(Err(SubmitError::Closed(self.take())));
+        }
+        let standing = match self.key {
+            Some(key) => queue.standing(key, waker),
+            None if queue.room() > 0 => Standing::Granted,
+            None => {
+                self.key = Some(queue.wait(waker));
+                Standing::Waiting
+            }
+        };
+        if standing == Standing::Waiting {
+            return Poll::Pending;
+        }
+        self.leave(&mut queue);
+        let (number, rouse) = queue.push(self.take(), || self.shared.now());
+        drop(queue);
+        self.shared.act(rouse);
+        Poll::Ready(Ok(number))
+    }
+}
+
+/// The job only passes through; nothing in it is pinned but the timer, which is pinned in its box.
+impl<J, T> Unpin for Enter<'_, J, T> {}
+
+impl<J: Send + 'static, T: Send + 'static> Future for Enter<'_, J, T> {
+    type Output = Result<u64, SubmitError<Entry<J, T>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(end) = this.look(cx.waker()) {
+            return Poll::Ready(end);
+        }
+        if this.is_late(cx) {
+            return Poll::Ready(Err(this.expire()));
+        }
+        inside::waits_for(this.shared.id);
+        Poll::Pending
+    }
+}
+
+impl<J, T> Drop for Enter<'_, J, T> {
+    fn drop(&mut self) {
+        self.go();
+    }
+}
+
+/// [`Enter`] without its timer: tokio's needs a runtime, and a plain thread has none.
+pub(super) struct Untimed<'p, J, T>(pub(super) Enter<'p, J, T>);
+
+impl<J, T> Unpin for Untimed<'_, J, T> {}
+
+impl<J: Send + 'static, T: Send + 'static> Future for Untimed<'_, J, T> {
+    type Output = Result<u64, SubmitError<Entry<J, T>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.look(cx.waker())
     }
 }

@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::{desk::Desk, queue::Counts};
+
 /// One worker's counts. Aligned to two cache lines, because the adjacent-line prefetcher pairs them.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -13,6 +15,8 @@ pub(super) struct Tally {
     done: AtomicU64,
     failed: AtomicU64,
     panicked: AtomicU64,
+    cancelled: AtomicU64,
+    timed_out: AtomicU64,
 }
 
 /// How a job ended, as far as counting goes.
@@ -21,6 +25,15 @@ pub(super) enum Ending {
     Done,
     Failed,
     Panicked,
+    Cancelled,
+    TimedOut,
+}
+
+impl Ending {
+    /// Whether a group ends with it.
+    pub(super) fn is_failure(self) -> bool {
+        !matches!(self, Self::Done)
+    }
 }
 
 impl Tally {
@@ -33,6 +46,8 @@ impl Tally {
             Ending::Done => &self.done,
             Ending::Failed => &self.failed,
             Ending::Panicked => &self.panicked,
+            Ending::Cancelled => &self.cancelled,
+            Ending::TimedOut => &self.timed_out,
         });
     }
 }
@@ -49,21 +64,29 @@ pub(super) struct Totals {
     pub(super) done: u64,
     pub(super) failed: u64,
     pub(super) panicked: u64,
+    pub(super) cancelled: u64,
+    pub(super) timed_out: u64,
 }
 
 impl Totals {
     pub(super) fn finished(&self) -> u64 {
-        self.done + self.failed + self.panicked
+        self.done + self.failed + self.panicked + self.cancelled + self.timed_out
+    }
+
+    pub(super) fn running(&self) -> u64 {
+        self.started.saturating_sub(self.finished())
     }
 }
 
 /// Sums the tallies. Endings are read before starts, so that a job which ends meanwhile never makes `started` the
 /// smaller number on the machines we run on; [`Stats`] subtracts with saturation all the same.
-pub(super) fn totals(tallies: &[Tally]) -> Totals {
-    tallies.iter().fold(Totals::default(), |sum, tally| Totals {
+pub(super) fn totals<'d>(desks: impl Iterator<Item = &'d Desk>) -> Totals {
+    desks.map(|desk| &desk.tally).fold(Totals::default(), |sum, tally| Totals {
         done: sum.done + tally.done.load(Relaxed),
         failed: sum.failed + tally.failed.load(Relaxed),
         panicked: sum.panicked + tally.panicked.load(Relaxed),
+        cancelled: sum.cancelled + tally.cancelled.load(Relaxed),
+        timed_out: sum.timed_out + tally.timed_out.load(Relaxed),
         started: sum.started + tally.started.load(Relaxed),
     })
 }
@@ -90,28 +113,46 @@ pub struct Stats {
     pub queued: usize,
     /// Submitters that wait for a place in the queue.
     pub waiting: usize,
+    /// Workers: those that run a job, and idle ones.
+    pub workers: usize,
     /// Jobs that started and have not ended.
     pub running: u64,
+    /// Of those, the ones that wait for jobs of their own pool and have lent their slot.
+    pub lent: usize,
     /// Jobs that ended with a result that does not count as a failure.
     pub done: u64,
     /// Jobs whose result `failed_when` calls a failure.
     pub failed: u64,
     /// Jobs that panicked.
     pub panicked: u64,
-    /// Submissions refused: the queue was full (`try_` calls) or the pool closed.
+    /// Jobs that were cancelled, in the queue or while they ran.
+    pub cancelled: u64,
+    /// Jobs that ran for too long and were dropped.
+    pub timed_out: u64,
+    /// Jobs that were queued and did not start in time.
+    pub expired: u64,
+    /// Jobs that were queued and gave way to others.
+    pub displaced: u64,
+    /// Jobs that ran in their submitter's place; not among those above.
+    pub caller_ran: u64,
+    /// Submissions refused: the queue was full, the pool closed, or there was no time left.
     pub rejected: u64,
 }
 
 impl Stats {
-    pub(super) fn new(totals: Totals, queued: usize, waiting: usize, rejected: u64) -> Self {
+    pub(super) fn new(totals: Totals, counts: Counts) -> Self {
         Self {
-            queued,
-            waiting,
-            running: totals.started.saturating_sub(totals.finished()),
+            running: totals.running(),
             done: totals.done,
             failed: totals.failed,
             panicked: totals.panicked,
-            rejected,
+            cancelled: totals.cancelled + counts.cancelled,
+            timed_out: totals.timed_out,
+            expired: counts.expired,
+            displaced: counts.displaced,
+            caller_ran: counts.caller_ran,
+            rejected: counts.rejected,
+            ..Self::default()
         }
     }
 }

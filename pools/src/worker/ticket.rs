@@ -13,8 +13,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The sending half, kept beside the job. Dropping it unanswered resolves the ticket as [`JobError::Cancelled`].
-pub(super) type Reply<T> = oneshot::Sender<Result<T, JobError>>;
+use super::{inside, park, reply::Reply};
 
 /// The result of one job, to be awaited.
 ///
@@ -33,12 +32,38 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JobError>>;
 /// ```
 #[derive(Debug)]
 #[must_use = "awaiting the ticket gives the job's result; use `execute` when nobody waits for it"]
-pub struct Ticket<T>(oneshot::AsyncReceiver<Result<T, JobError>>);
+pub struct Ticket<T> {
+    answer: oneshot::AsyncReceiver<Result<T, JobError>>,
+    pool: u64,
+    /// The job's number in that pool, which no other job has; 0 before it is queued.
+    job: u64,
+}
 
 impl<T> Ticket<T> {
-    pub(super) fn new() -> (Reply<T>, Self) {
-        let (reply, receiver) = oneshot::async_channel();
-        (reply, Self(receiver))
+    pub(super) fn new(pool: u64) -> (Reply<T>, Self) {
+        let (reply, answer) = oneshot::async_channel();
+        (Reply::Ticket(reply), Self { answer, pool, job: 0 })
+    }
+
+    /// The job is in the queue, under this number.
+    pub(super) fn number(&mut self, job: u64) {
+        self.job = job;
+    }
+
+    /// The job's number, if it is one of that pool.
+    pub(super) fn number_in(&self, pool: u64) -> Option<u64> {
+        (self.pool == pool && self.job != 0).then_some(self.job)
+    }
+
+    /// Blocks this thread until the result is there. For plain threads and for jobs that may block; on a tidemill thread
+    /// the other tasks go on meanwhile. A job that waits so for a job of its own pool lends its slot, as one that
+    /// awaits does.
+    ///
+    /// # Errors
+    /// As awaiting the ticket.
+    pub fn wait(self) -> Result<T, JobError> {
+        let pool = self.pool;
+        park::block_on(pool, self)
     }
 }
 
@@ -46,7 +71,11 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, JobError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(JobError::Cancelled)))
+        let answer = Pin::new(&mut self.answer).poll(cx);
+        if answer.is_pending() {
+            inside::waits_for(self.pool);
+        }
+        answer.map(|answer| answer.unwrap_or(Err(JobError::Cancelled)))
     }
 }
 
@@ -56,8 +85,15 @@ impl<T> Future for Ticket<T> {
 pub enum JobError {
     /// The job panicked; the worker that ran it goes on.
     Panicked(JobPanic),
-    /// The job was never finished: the pool was dropped or drained before it started, or its runtime shut down.
+    /// The job was not finished: it was cancelled, by its ticket or with its group, the pool was dropped or drained
+    /// before it started, or its runtime shut down.
     Cancelled,
+    /// The job had to give way before it started: see [`Overflow`](crate::Overflow).
+    Displaced,
+    /// The job could not start in time: see [`start_within`](crate::WorkerBuilder::start_within).
+    Expired,
+    /// The job ran for too long and was dropped: see [`run_within`](crate::WorkerBuilder::run_within).
+    TimedOut,
 }
 
 impl fmt::Display for JobError {
@@ -65,6 +101,9 @@ impl fmt::Display for JobError {
         match self {
             Self::Panicked(panic) => write!(f, "the job panicked: {}", panic.message()),
             Self::Cancelled => f.write_str("the job was cancelled before it finished"),
+            Self::Displaced => f.write_str("the job gave way to another before it started: the queue was full"),
+            Self::Expired => f.write_str("the job could not start in time"),
+            Self::TimedOut => f.write_str("the job ran for too long and was dropped"),
         }
     }
 }

@@ -1,0 +1,30 @@
+//! Where the result of a job goes: to its ticket, or to the group it belongs to.
+
+use std::sync::Arc;
+
+use super::{group::Member, shared::Shared, ticket::JobError};
+
+/// The worker's end. Dropped without an answer, it resolves as [`JobError::Cancelled`].
+#[derive(Debug)]
+pub(super) enum Reply<T> {
+    Ticket(oneshot::Sender<Result<T, JobError>>),
+    Member(Member<T>),
+}
+
+impl<T: Send + 'static> Reply<T> {
+    /// Answers; gives the result back if nobody waits for it any more. A group may cancel its other jobs on a failure.
+    pub(super) fn answer<J: Send + 'static>(
+        self,
+        outcome: Result<T, JobError>,
+        failed: bool,
+        shared: &Arc<Shared<J, T>>,
+    ) -> Option<Result<T, JobError>> {
+        match self {
+            Self::Ticket(sender) => sender.send(outcome).err().map(oneshot::SendError::into_inner),
+            Self::Member(member) => {
+                member.answer(outcome, failed).into_iter().for_each(|number| shared.cancel_member(number));
+                None
+            }
+        }
+    }
+}

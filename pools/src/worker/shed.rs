@@ -1,0 +1,26 @@
+//! Why a job that was queued is not going to start.
+
+use super::ticket::JobError;
+
+/// Why a queued job was put aside before it started; for the hook of
+/// [`on_shed`](crate::WorkerBuilder::on_shed).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shed {
+    /// It gave way to another: the queue was full.
+    Displaced,
+    /// The time within which it was to start had passed.
+    Expired,
+    /// Its group failed.
+    Cancelled,
+}
+
+impl From<Shed> for JobError {
+    fn from(why: Shed) -> Self {
+        match why {
+            Shed::Displaced => Self::Displaced,
+            Shed::Expired => Self::Expired,
+            Shed::Cancelled => Self::Cancelled,
+        }
+    }
+}
