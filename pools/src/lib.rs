@@ -3,9 +3,14 @@
 
 mod limits;
 mod object;
+mod resource;
 mod worker;
 
 pub use object::{ObjectBuildError, ObjectBuilder, ObjectPool, ObjectStats, Pooled};
+pub use resource::{
+    CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, Lease, Manager, ResourceBuildError,
+    ResourceBuilder, ResourcePool, ResourceStats, Validate, WaitTimes,
+};
 pub use tidemill_spawner::Spawner;
 pub use worker::{
     Batch, BuildError, Closed, Drained, Job, JobError, JobPanic, Stats, Ticket, TrySubmitError, WorkerBuilder,
