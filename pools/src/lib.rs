@@ -6,7 +6,10 @@ mod object;
 mod resource;
 mod worker;
 
-pub use object::{ObjectBuildError, ObjectBuilder, ObjectPool, ObjectStats, Pooled};
+pub use object::{
+    Buffer, BufferBuildError, BufferBuilder, BufferPool, BufferStats, ObjectBuildError, ObjectBuilder, ObjectPool,
+    ObjectStats, Pooled,
+};
 pub use resource::{
     CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, Lease, Manager, ResourceBuildError,
     ResourceBuilder, ResourcePool, ResourceStats, Validate, WaitTimes,

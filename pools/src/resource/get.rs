@@ -40,6 +40,9 @@ struct Call<'p, M: Manager> {
 }
 
 pub(super) async fn get<M: Manager>(shared: &Arc<Shared<M>>, who: Who, patience: Option<Duration>) -> Got<M> {
+    if patience == Some(Duration::ZERO) {
+        return get_now(shared, &who).ok_or_else(|| shared.in_vain());
+    }
     let began = Instant::now();
     let (key, first) = {
         let mut core = shared.lock();

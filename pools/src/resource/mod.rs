@@ -114,7 +114,7 @@ impl<M: Manager> ResourcePool<M> {
         self.get_by(self.shared.rules.acquire_timeout, Location::caller())
     }
 
-    /// As [`get`](Self::get), with a time-out of its own. Zero takes what is idle, and does not wait.
+    /// As [`get`](Self::get), with a time-out of its own. Zero takes what is idle and needs no validation, and does not wait.
     ///
     /// # Errors
     /// As [`get`](Self::get).

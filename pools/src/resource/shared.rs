@@ -136,6 +136,11 @@ impl<M: Manager> Shared<M> {
         self.lock().counts.create_failures += count;
     }
 
+    /// Why one that does not wait got nothing.
+    pub(super) fn in_vain(&self) -> GetError<M::Error> {
+        if self.lock().closed { GetError::Closed } else { self.timed_out(Duration::ZERO) }
+    }
+
     pub(super) fn timed_out(&self, waited: Duration) -> GetError<M::Error> {
         self.lock().counts.timeouts += 1;
         GetError::Timeout { waited, last_create_error: self.last_error().clone() }
