@@ -4,10 +4,18 @@
 mod clock;
 mod limits;
 mod object;
+mod resource;
 mod worker;
 
 pub use clock::{PoolClock, PoolSleep};
-pub use object::{ObjectBuildError, ObjectBuilder, ObjectPool, ObjectStats, Pooled};
+pub use object::{
+    Buffer, BufferBuildError, BufferBuilder, BufferPool, BufferStats, ObjectBuildError, ObjectBuilder, ObjectPool,
+    ObjectStats, Pooled,
+};
+pub use resource::{
+    CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, Lease, Manager, ResourceBuildError,
+    ResourceBuilder, ResourcePool, ResourceStats, Validate, WaitTimes,
+};
 pub use tidemill_spawner::Spawner;
 pub use worker::{
     Batch, BatchError, BuildError, Cancelled, Drained, Durations, GroupError, Job, JobError, JobGroup, JobPanic,

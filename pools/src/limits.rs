@@ -16,6 +16,20 @@ pub(crate) const JOBS_PER_TURN: u32 = 64;
 /// Idle objects an object pool keeps unless the builder says otherwise.
 pub(crate) const OBJECTS_DEFAULT: usize = 1024;
 
+/// Returns of a thread between two looks at the clock, where a pool has a reason to look: 25 ns each come to less than
+/// half a nanosecond per return.
+pub(crate) const RETURNS_PER_LOOK: u32 = 64;
+
+/// The smallest and the largest buffers that a buffer pool keeps unless the builder says otherwise: below, an allocation
+/// is as quick; above, one idle buffer is worth a thousand small ones.
+pub(crate) const BUFFER_SIZES: (usize, usize) = (1 << 10, 1 << 20);
+
+/// Idle bytes that a buffer pool keeps of each size class.
+pub(crate) const BYTES_PER_CLASS: usize = 4 << 20;
+
+/// How long a window of a buffer pool's decay lasts: a burst's memory is back after a few minutes.
+pub(crate) const BUFFER_DECAY: Duration = Duration::from_secs(30);
+
 /// The most objects one thread keeps for itself unless the builder says otherwise: long enough that a thread which
 /// nests many objects visits the shared depot every 16th time only, short enough that a sleeping thread hoards little.
 pub(crate) const MAGAZINE_MAX: usize = 32;
@@ -32,3 +46,37 @@ pub(crate) const SAMPLE_EVERY: u64 = 64;
 
 /// Stale jobs a worker puts aside in a row before it lets other tasks of the runtime run.
 pub(crate) const SHED_PER_TURN: u32 = 64;
+
+/// Resources of a pool unless the builder says otherwise; HikariCP's and bb8's number.
+pub(crate) const RESOURCES_DEFAULT: usize = 10;
+
+/// Resources in the making at the same time. HikariCP makes one after the other, so that a burst is served by what comes
+/// back; with two, one that hangs does not stop the growth.
+pub(crate) const CREATES_AT_ONCE: usize = 2;
+
+/// How long a get may take; HikariCP's, bb8's and r2d2's number.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long one call of a manager's may take: above a TCP connect with two lost packets, TLS and login (about 7 s).
+pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What worked so recently is taken to work still; HikariCP's number.
+pub(crate) const TRUSTED_FOR: Duration = Duration::from_millis(500);
+
+/// After how long an idle resource is closed; HikariCP's, bb8's and r2d2's number.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// After how long a resource is replaced; HikariCP's, bb8's and r2d2's number.
+pub(crate) const MAX_LIFE: Duration = Duration::from_secs(30 * 60);
+
+/// The share of a life that chance takes away: spreads a pool's replacements over three minutes.
+pub(crate) const LIFE_JITTER: f64 = 0.1;
+
+/// Pauses after failed creates: short enough that a restart is hardly noticed, at most one knock in five seconds.
+pub(crate) const CREATE_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How often a pool sweeps at most: its timer has a grain of a millisecond.
+pub(crate) const SWEEP_SHORTEST: Duration = Duration::from_millis(1);
+
+/// How often a pool sweeps at least, and so how late an idle resource can be closed; HikariCP's number.
+pub(crate) const SWEEP_LONGEST: Duration = Duration::from_secs(30);

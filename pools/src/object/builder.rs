@@ -1,8 +1,13 @@
 //! Checked options of an object pool.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
-use super::{ObjectPool, depot::Depot, depot::Recycle, registry};
+use super::{
+    ObjectPool,
+    decay::{Clock, Decay, system_clock},
+    depot::{Care, Depot, Recycle, Valid},
+    registry,
+};
 use crate::limits::{MAGAZINE_MAX, OBJECTS_DEFAULT};
 
 type Reset<T> = Box<dyn Fn(&mut T) + Send + Sync>;
@@ -16,11 +21,24 @@ pub struct ObjectBuilder<T> {
     prefill: usize,
     reset: Option<Reset<T>>,
     keep_if: Option<Judge<T>>,
+    valid_if: Option<Valid<T>>,
+    decay: Option<Duration>,
+    clock: Option<Clock>,
 }
 
 impl<T: Send + 'static> ObjectBuilder<T> {
     pub(super) fn new(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self { make: Box::new(make), capacity: OBJECTS_DEFAULT, magazine: None, prefill: 0, reset: None, keep_if: None }
+        Self {
+            make: Box::new(make),
+            capacity: OBJECTS_DEFAULT,
+            magazine: None,
+            prefill: 0,
+            reset: None,
+            keep_if: None,
+            valid_if: None,
+            decay: None,
+            clock: None,
+        }
     }
 
     /// The most idle objects kept in all, those cached by threads included. Default: 1,024.
@@ -55,6 +73,26 @@ impl<T: Send + 'static> ObjectBuilder<T> {
         self
     }
 
+    /// Whether an idle object is still fit for use. Called on *get*; one that is not is dropped, and the next one, or a
+    /// new one, is given out. A get then always goes past the quick slot of its thread.
+    pub fn valid_if(mut self, valid: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
+        self.valid_if = Some(Box::new(valid));
+        self
+    }
+
+    /// Lets idle objects that were not needed go, by half in each window of this length; see [`ObjectPool::trim`] for the
+    /// rule. Looked at on every 64th return of a thread: there is no thread behind it. Default: they stay.
+    pub fn decay(mut self, window: impl Into<Option<Duration>>) -> Self {
+        self.decay = window.into();
+        self
+    }
+
+    /// The clock of `decay`: the time since some fixed moment. Default: the system's monotonic clock.
+    pub fn clock(mut self, clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        self.clock = Some(Box::new(clock));
+        self
+    }
+
     /// Builds the pool and prefills it.
     ///
     /// # Errors
@@ -69,10 +107,18 @@ impl<T: Send + 'static> ObjectBuilder<T> {
         if self.prefill > self.capacity {
             return Err(ObjectBuildError::Overfull { prefill: self.prefill, capacity: self.capacity });
         }
+        if self.decay == Some(Duration::ZERO) {
+            return Err(ObjectBuildError::NoWindow);
+        }
         let capacity = self.capacity;
         let magazine = self.magazine.unwrap_or_else(|| share_of_a_cpu(capacity));
-        let recycle = recycle(self.reset, self.keep_if);
-        let depot = registry::register(|id| Depot::new(id, capacity, magazine, recycle));
+        let clock = self.clock;
+        let care = Care {
+            recycle: recycle(self.reset, self.keep_if),
+            valid: self.valid_if,
+            decay: self.decay.map(|window| Decay::new(window, clock.unwrap_or_else(system_clock))),
+        };
+        let depot = registry::register(|id| Depot::new(id, capacity, magazine, care));
         let pool = ObjectPool { id: depot.id(), depot, make: self.make };
         for _ in 0..self.prefill {
             pool.depot.push(Box::new(pool.made()));
@@ -123,6 +169,8 @@ impl<T> fmt::Debug for ObjectBuilder<T> {
 pub enum ObjectBuildError {
     /// `capacity(0)`: the pool could never keep an object.
     NoCapacity,
+    /// `decay` of no length: `None` switches it off.
+    NoWindow,
     /// More objects to make at the start than may be kept.
     Overfull {
         /// What was asked for.
@@ -136,6 +184,7 @@ impl fmt::Display for ObjectBuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCapacity => f.write_str("capacity(0): an object pool needs room for at least one object"),
+            Self::NoWindow => f.write_str("decay of zero; `None` switches it off"),
             Self::Overfull { prefill, capacity } => write!(f, "prefill({prefill}) exceeds capacity({capacity})"),
         }
     }

@@ -10,10 +10,23 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
-use super::registry::{self, PoolId};
+use super::{
+    decay::{Decay, ebb},
+    registry::{self, PoolId},
+};
 
 /// Judges a returning object and readies it for the next user; `false` drops it.
 pub(super) type Recycle<T> = Box<dyn Fn(&mut T) -> bool + Send + Sync>;
+
+/// Judges an idle object before it is given out; `false` drops it.
+pub(super) type Valid<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
+
+/// What a pool does with its objects besides keeping them.
+pub(super) struct Care<T> {
+    pub(super) recycle: Option<Recycle<T>>,
+    pub(super) valid: Option<Valid<T>>,
+    pub(super) decay: Option<Decay>,
+}
 
 /// Owned by an `Arc` in the pool's handle and in each magazine.
 pub(super) struct Depot<T> {
@@ -21,7 +34,7 @@ pub(super) struct Depot<T> {
     capacity: usize,
     /// Places a magazine asks for.
     magazine: usize,
-    recycle: Option<Recycle<T>>,
+    care: Care<T>,
     /// Set once, when the pool is dropped. Relaxed: who misses it for a moment caches one object more and frees it later;
     /// where it must be seen, a lock is the partner (see [`close`](Self::close)).
     closed: AtomicBool,
@@ -29,12 +42,20 @@ pub(super) struct Depot<T> {
     /// Counts, relaxed because they order nothing.
     made: AtomicU64,
     discarded: AtomicU64,
+    decayed: AtomicU64,
+    returned: AtomicU64,
+    /// How many windows of decay have ended; relaxed, a magazine that sees it late ebbs late.
+    window: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Stock<T> {
     idle: Vec<Box<T>>,
     reserved: usize,
+    /// The fewest that were idle since the window began.
+    low: usize,
+    /// The most that ever were.
+    most: usize,
 }
 
 /// A moment in the life of an [`ObjectPool`](crate::ObjectPool).
@@ -48,21 +69,31 @@ pub struct ObjectStats {
     pub reserved: usize,
     /// Objects made because no idle one was at hand.
     pub made: u64,
-    /// Returned objects that were dropped: refused by `keep_if`, or over the bound.
+    /// Objects that were dropped: refused by `keep_if` or `valid_if`, or over the bound.
     pub discarded: u64,
+    /// Idle objects that were dropped because they were not needed (`decay`, `trim`, `clear`).
+    pub decayed: u64,
+    /// Objects that came back, in steps of 64 per thread. Counted only by pools with `reset`, `keep_if`, `valid_if` or
+    /// `decay`: without, a count would be a good part of what a return costs.
+    pub returned: u64,
+    /// The most idle objects that the shared depot ever held.
+    pub most_shared: usize,
 }
 
 impl<T> Depot<T> {
-    pub(super) fn new(id: PoolId<T>, capacity: usize, magazine: usize, recycle: Option<Recycle<T>>) -> Self {
+    pub(super) fn new(id: PoolId<T>, capacity: usize, magazine: usize, care: Care<T>) -> Self {
         Self {
             id,
             capacity,
             magazine,
-            recycle,
+            care,
             closed: AtomicBool::new(false),
-            stock: Mutex::new(Stock { idle: Vec::new(), reserved: 0 }),
+            stock: Mutex::new(Stock { idle: Vec::new(), reserved: 0, low: 0, most: 0 }),
             made: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
+            decayed: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
+            window: AtomicU64::new(0),
         }
     }
 
@@ -79,14 +110,30 @@ impl<T> Depot<T> {
         self.closed.load(Relaxed)
     }
 
-    pub(super) fn has_hooks(&self) -> bool {
-        self.recycle.is_some()
+    /// Whether a return is to be seen by more than the top slot.
+    pub(super) fn cares(&self) -> bool {
+        self.care.recycle.is_some() || self.care.valid.is_some() || self.care.decay.is_some()
+    }
+
+    /// Whether a get has to look at what it takes.
+    pub(super) fn validates(&self) -> bool {
+        self.care.valid.is_some()
+    }
+
+    /// Runs the hook of a get; `None` if the object is no longer fit for use. User code, as in
+    /// [`recycled`](Self::recycled).
+    pub(super) fn validated(&self, object: Box<T>) -> Option<Box<T>> {
+        if self.care.valid.as_ref().is_none_or(|valid| valid(&object)) {
+            return Some(object);
+        }
+        self.discard(object);
+        None
     }
 
     /// Runs the hooks; `None` if the object is not to be kept. User code: nothing of ours may be borrowed or locked.
     #[inline]
     pub(super) fn recycled(&self, mut object: Box<T>) -> Option<Box<T>> {
-        let Some(recycle) = &self.recycle else { return Some(object) };
+        let Some(recycle) = &self.care.recycle else { return Some(object) };
         if !std::thread::panicking() && recycle(&mut object) {
             return Some(object);
         }
@@ -136,6 +183,7 @@ impl<T> Depot<T> {
         if !self.is_closed() {
             debug_assert!(objects.len() <= places, "a magazine held more than it reserved");
             stock.idle.append(objects);
+            stock.grown();
         }
     }
 
@@ -144,11 +192,15 @@ impl<T> Depot<T> {
         let mut stock = self.stock();
         let count = half(places).min(objects.len()).min(self.room(&stock));
         stock.idle.extend(objects.drain(..count));
+        stock.grown();
     }
 
     /// One object, past the magazines.
     pub(super) fn pop(&self) -> Option<Box<T>> {
-        self.stock().idle.pop()
+        let mut stock = self.stock();
+        let object = stock.idle.pop();
+        stock.shrunk();
+        object
     }
 
     /// Keeps one object, past the magazines, or drops it if all places are taken.
@@ -159,6 +211,56 @@ impl<T> Depot<T> {
             return self.discard(object);
         }
         stock.idle.push(object);
+        stock.grown();
+    }
+
+    // What goes back.
+
+    pub(super) fn count_returned(&self, objects: u32) {
+        self.returned.fetch_add(objects.into(), Relaxed);
+    }
+
+    /// How many windows have ended so far.
+    pub(super) fn window(&self) -> u64 {
+        self.window.load(Relaxed)
+    }
+
+    /// Drops what the windows that have ended since did not need. User code: the objects' destructors.
+    pub(super) fn ebb_if_due(&self) {
+        if let Some(decay) = self.care.decay.as_ref().filter(|decay| decay.is_due()) {
+            self.ebb(|| decay.pass());
+        }
+    }
+
+    /// Ends the window now.
+    pub(super) fn trim(&self) {
+        self.ebb(|| 1);
+    }
+
+    fn ebb(&self, windows: impl FnOnce() -> u64) {
+        let unneeded = {
+            let mut stock = self.stock();
+            let windows = windows();
+            self.window.fetch_add(windows, Relaxed);
+            stock.ebb(windows)
+        };
+        self.forget(unneeded);
+    }
+
+    /// Drops everything that is idle here.
+    pub(super) fn clear(&self) {
+        let idle = {
+            let mut stock = self.stock();
+            stock.low = 0;
+            std::mem::take(&mut stock.idle)
+        };
+        self.forget(idle);
+    }
+
+    /// Drops objects that nobody needed.
+    pub(super) fn forget(&self, objects: Vec<Box<T>>) {
+        self.decayed.fetch_add(objects.len() as u64, Relaxed);
+        drop(objects);
     }
 
     /// The end of the pool: nothing is kept from now on.
@@ -179,6 +281,9 @@ impl<T> Depot<T> {
             reserved: stock.reserved,
             made: self.made.load(Relaxed),
             discarded: self.discarded.load(Relaxed),
+            decayed: self.decayed.load(Relaxed),
+            returned: self.returned.load(Relaxed),
+            most_shared: stock.most,
         }
     }
 
@@ -203,6 +308,24 @@ impl<T> Stock<T> {
     fn move_to(&mut self, objects: &mut Vec<Box<T>>, count: usize) {
         let start = self.idle.len().saturating_sub(count);
         objects.extend(self.idle.drain(start..));
+        self.shrunk();
+    }
+
+    fn shrunk(&mut self) {
+        self.low = self.low.min(self.idle.len());
+    }
+
+    fn grown(&mut self) {
+        self.most = self.most.max(self.idle.len());
+    }
+
+    /// Takes out what so many windows did not need, the oldest first.
+    fn ebb(&mut self, windows: u64) -> Vec<Box<T>> {
+        let count = ebb(self.idle.len(), self.low, windows);
+        let unneeded = self.idle.drain(..count).collect();
+        self.idle.shrink_to(2 * self.idle.len());
+        self.low = self.idle.len();
+        unneeded
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use super::depot::Depot;
+use super::{decay::ebb, depot::Depot};
+use crate::limits::RETURNS_PER_LOOK;
 
 /// Reached by its own thread only. Holds at most `places` objects, all reserved in the depot.
 pub(super) struct Magazine<T> {
@@ -20,6 +21,11 @@ pub(super) struct Magazine<T> {
     /// None while the threads' half of the capacity is reserved by others; then every object comes from and goes to
     /// the depot. Else at least one, the top slot.
     places: Cell<usize>,
+    /// The fewest in `rest` since the window began, and the number of that window; see `decay`.
+    low: Cell<usize>,
+    window: Cell<u64>,
+    /// Returns until the next look at the clock.
+    until_look: Cell<u32>,
     /// How many calls of user code are under way from here. The magazine is not retired before they are back.
     busy: Cell<u32>,
 }
@@ -33,6 +39,9 @@ impl<T> Magazine<T> {
             depot,
             rest: RefCell::default(),
             places: Cell::new(0),
+            low: Cell::new(0),
+            window: Cell::new(0),
+            until_look: Cell::new(RETURNS_PER_LOOK),
             busy: Cell::new(0),
         }
     }
@@ -46,10 +55,12 @@ impl<T> Magazine<T> {
     /// An object from the stack, or else from the depot: the slow half.
     pub(super) fn pop_below(&self) -> Option<Box<T>> {
         let mut rest = self.rest.borrow_mut();
-        rest.pop().or_else(|| {
+        let object = rest.pop().or_else(|| {
             self.set_places(self.depot.refill(&mut rest, self.places.get()));
             rest.pop()
-        })
+        });
+        self.low.set(self.low.get().min(rest.len()));
+        object
     }
 
     /// The fast half of a return: puts the object in `hand` on top if it may go there unseen. What was on top before is in
@@ -72,13 +83,63 @@ impl<T> Magazine<T> {
         let displaced = if self.plain.get() { Some(object) } else { self.push_checked(object) };
         let homeless = displaced.and_then(|object| self.push_below(object));
         homeless.into_iter().for_each(|object| self.depot.push(object));
+        if !self.plain.get() {
+            self.count_down();
+        }
+    }
+
+    /// Looks at the clock now and then.
+    #[inline]
+    fn count_down(&self) {
+        self.until_look.set(self.until_look.get() - 1);
+        if self.until_look.get() == 0 {
+            std::hint::cold_path();
+            self.until_look.set(RETURNS_PER_LOOK);
+            self.depot.count_returned(RETURNS_PER_LOOK);
+            self.depot.ebb_if_due();
+            self.ebb();
+        }
+    }
+
+    /// Drops what the windows that have ended since did not need here. User code: the objects' destructors.
+    #[inline(never)]
+    fn ebb(&self) {
+        let ended = self.depot.window() - self.window.get();
+        if ended == 0 {
+            return;
+        }
+        self.window.set(self.window.get() + ended);
+        let unneeded: Vec<_> = {
+            let mut rest = self.rest.borrow_mut();
+            // The thread was there all the time, or its objects would not be here: one window, however many have ended.
+            let count = ebb(rest.len(), self.low.get(), 1);
+            self.low.set(rest.len() - count);
+            rest.drain(..count).collect()
+        };
+        self.depot.forget(unneeded);
+    }
+
+    /// As [`ebb`](Self::ebb), for a thread that asks for it.
+    pub(super) fn trim(&self) {
+        let _busy = Busy::new(&self.busy);
+        self.ebb();
+    }
+
+    /// Drops everything that is idle here. User code: the objects' destructors.
+    pub(super) fn clear(&self) {
+        let _busy = Busy::new(&self.busy);
+        let mut objects = self.rest.take();
+        objects.extend(self.top.take());
+        self.low.set(0);
+        self.depot.forget(objects);
     }
 
     /// Runs the hooks and puts what passes on top; returns what has to make way.
     #[inline]
     fn push_checked(&self, object: Box<T>) -> Option<Box<T>> {
         let object = self.depot.recycled(object)?;
-        if self.places.get() == 0 { Some(object) } else { self.top.replace(Some(object)) }
+        // The top is taken unseen, so what a get has to look at goes below.
+        if self.places.get() == 0 || self.depot.validates() { Some(object) } else { self.top.replace(Some(object)) }
     }
 
     /// Keeps an object under the one on top, or gives back one for which there is no place, not even after the depot has
@@ -104,7 +165,7 @@ impl<T> Magazine<T> {
 
     fn set_places(&self, places: usize) {
         self.places.set(places);
-        self.plain.set(places > 0 && !self.depot.has_hooks());
+        self.plain.set(places > 0 && !self.depot.cares());
     }
 }
 
@@ -140,6 +201,7 @@ impl<T> Member for Magazine<T> {
     fn retire(&self) {
         let mut objects = self.rest.take();
         objects.extend(self.top.take());
+        self.depot.count_returned(RETURNS_PER_LOOK - self.until_look.get());
         self.depot.close_magazine(self.places.get(), &mut objects);
     }
 }

@@ -26,9 +26,13 @@
 //! | table pointer in a plain thread-local cell, indexed by pool, unchecked cast | 3.2 | **taken** |
 //! | eight direct-mapped entries inside the thread-local itself | 3.2 | no faster, and collides |
 //!
+//! Idle objects that nobody needs go back by the rule of `decay`; byte buffers have size classes (`buffers`).
+//!
 //! Objects are boxed: a get moves one pointer however large the object is, and it never moves in memory.
 
+mod buffers;
 mod builder;
+mod decay;
 mod depot;
 mod guard;
 mod local;
@@ -38,6 +42,7 @@ mod registry;
 use std::{fmt, sync::Arc};
 
 pub use self::{
+    buffers::{Buffer, BufferBuildError, BufferBuilder, BufferPool, BufferStats},
     builder::{ObjectBuildError, ObjectBuilder},
     depot::ObjectStats,
     guard::Pooled,
@@ -104,15 +109,21 @@ impl<T: Send + 'static> ObjectPool<T> {
     #[inline]
     pub fn try_get(&self) -> Option<Pooled<T>> {
         let top = local::with(self.id, Magazine::pop_top).flatten();
-        top.or_else(|| self.reach()).map(|object| Pooled::new(object, self.id))
+        top.or_else(|| self.idle()).map(|object| Pooled::new(object, self.id))
     }
 
     #[inline(never)]
     fn get_slow(&self) -> Pooled<T> {
-        match self.reach() {
+        match self.idle() {
             Some(object) => Pooled::new(object, self.id),
             None => self.attach(self.made()),
         }
+    }
+
+    /// As [`reach`](Self::reach), until one is fit for use.
+    #[inline(never)]
+    fn idle(&self) -> Option<Box<T>> {
+        std::iter::from_fn(|| self.reach()).find_map(|object| self.depot.validated(object))
     }
 
     /// An object from below the top of this thread's magazine, opening one if need be, or from the depot.
@@ -138,6 +149,19 @@ impl<T: Send + 'static> ObjectPool<T> {
     /// The most idle objects the pool keeps, those cached by threads included.
     pub fn capacity(&self) -> usize {
         self.depot.capacity()
+    }
+
+    /// Ends the window of `decay` now, by hand: of the objects that lay idle in the depot since the window began, and of
+    /// those on this thread's stack, half are dropped, the oldest first. Works with and without `decay`.
+    pub fn trim(&self) {
+        self.depot.trim();
+        local::with(self.id, Magazine::trim);
+    }
+
+    /// Drops every idle object in the depot and those cached by this thread; for when memory is short.
+    pub fn clear(&self) {
+        local::with(self.id, Magazine::clear);
+        self.depot.clear();
     }
 
     /// A look at the depot. Objects cached by threads cannot be counted from outside without slowing those threads

@@ -46,7 +46,7 @@ pub(super) fn block_on_until<F: Future + Unpin>(
         return Ok(output);
     }
     let _loan = Loan::of(pool);
-    may_block(|| {
+    tidemill_spawner::may_block(|| {
         loop {
             match left() {
                 Some(Duration::ZERO) => return Err(future),
@@ -58,16 +58,4 @@ pub(super) fn block_on_until<F: Future + Unpin>(
             }
         }
     })
-}
-
-/// Tells the runtime, if it is one that wants to know.
-pub(super) fn may_block<R>(wait: impl FnOnce() -> R) -> R {
-    #[cfg(feature = "tidemill")]
-    {
-        tidemill_scheduler::blocking(wait)
-    }
-    #[cfg(not(feature = "tidemill"))]
-    {
-        wait()
-    }
 }

@@ -310,7 +310,7 @@ impl<J: Send + 'static, T: Send + 'static> Lender for Shared<J, T> {
     fn retake(&self, job: Inside) {
         let waker = park::waker();
         while !self.lock().crew.retake(job.worker, job.job, &waker) {
-            park::may_block(thread::park);
+            tidemill_spawner::may_block(thread::park);
         }
     }
 }

@@ -1,0 +1,440 @@
+//! The state machine of a resource pool: who has what, who is next, how many may still be made. No clock, no runtime, no
+//! user code, no await: every verb is one step under the lock, and what is left to do outside comes back as a value.
+//!
+//! Each living resource is counted in `live` from the moment it is made until it is closed, and is in exactly one place:
+//! on the shelf (idle), in the line (given to a waiter), out (with a user, or being proven by one), being checked for
+//! keep-alive, or being closed. A place that is promised to a resource in the making is counted in `creating`.
+//!
+//! Invariants, at every release of the lock:
+//! 1. `live + creating <= max`, but after `max` was lowered, until enough have come back;
+//! 2. if the shelf is not empty, nobody waits: whoever finds something on the shelf overtakes nobody;
+//! 3. if somebody waits or fewer than `min_idle` are idle, and there is room, a resource is in the making (as many as
+//!    `at_once` allows);
+//! 4. when the pool is closed the shelf is empty, and what comes back is closed.
+//!
+//! **Making is elided.** `missing` is what the waiters, or else `min_idle`, want *now*. A caller does not own the resource that
+//! is made because of it: it takes whatever comes first, and a resource in the making that is no longer needed when its
+//! turn comes is not made. (After HikariCP: 50 callers with queries of 2 ms need no 45 connections of 150 ms each.)
+//!
+//! Checked in `model.rs`: every sequence of verbs up to a length.
+
+use std::{collections::VecDeque, task::Waker, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    entry::Entry,
+    holders::{Holders, Return, Who},
+    line::Line,
+    stats::{CloseReason, Counts, ResourceStats},
+};
+
+/// Which idle resource is taken first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdleOrder {
+    /// The one returned last: its caches are warm, and those that are too many stay idle until they are closed.
+    #[default]
+    Lifo,
+    /// The one idle for longest: use is spread evenly. Under load none is ever idle for long, so the idle time-out
+    /// seldom closes any.
+    Fifo,
+}
+
+/// The numbers a pool obeys; `max` and `min_idle` can change while it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) max: usize,
+    pub(super) min_idle: usize,
+    /// Resources in the making at the same time.
+    pub(super) at_once: usize,
+    pub(super) max_waiting: usize,
+    pub(super) order: IdleOrder,
+}
+
+/// Everything the lock guards.
+#[derive(Debug)]
+pub(super) struct Core<R> {
+    /// In order of `idle_since`.
+    shelf: VecDeque<Box<Entry<R>>>,
+    line: Line<Box<Entry<R>>>,
+    pub(super) holders: Holders,
+    pub(super) counts: Counts,
+    pub(super) limits: Limits,
+    live: usize,
+    checking: usize,
+    closing: usize,
+    creating: usize,
+    pub(super) closed: bool,
+    next_key: u64,
+    next_id: u64,
+    /// Resources with a smaller number are closed when they come back.
+    evict_below: u64,
+}
+
+/// What is left to do once the lock is released.
+#[must_use = "carried out after the lock is released"]
+#[derive(Debug, Default)]
+pub(super) struct Todo {
+    /// Was given something.
+    pub(super) wake: Option<Waker>,
+    /// Resources to make; their places are taken.
+    pub(super) creates: usize,
+    /// The pool is closed and has nothing left.
+    pub(super) over: bool,
+}
+
+/// Where a resource went.
+#[must_use = "carried out after the lock is released"]
+#[derive(Debug)]
+pub(super) enum Placed<R> {
+    /// On the shelf, or to a waiter.
+    Kept(Todo),
+    /// To be closed; [`buried`](Core::buried) says when that is done.
+    Condemned(Box<Entry<R>>),
+    /// Not ours any more: it was given up for lost. To be closed, and counted by nobody.
+    Stray(Box<Entry<R>>),
+}
+
+/// What a waiter learns.
+#[derive(Debug)]
+pub(super) enum Standing<R> {
+    Got(Box<Entry<R>>, Todo),
+    Waiting(Todo),
+    /// As many wait already as may.
+    Refused,
+    Closed,
+}
+
+impl<R> Core<R> {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            shelf: VecDeque::new(),
+            line: Line::default(),
+            holders: Holders::default(),
+            counts: Counts::default(),
+            limits,
+            live: 0,
+            checking: 0,
+            closing: 0,
+            creating: 0,
+            closed: false,
+            next_key: 0,
+            next_id: 1,
+            evict_below: 0,
+        }
+    }
+
+    // A caller, from its arrival to its resource.
+
+    /// A newcomer's place in the order of arrival.
+    pub(super) fn arrive(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    /// An idle resource, which is the caller's then.
+    pub(super) fn take(&mut self, who: &Who, now: Instant) -> Option<(Box<Entry<R>>, Todo)> {
+        let entry = match self.limits.order {
+            IdleOrder::Lifo => self.shelf.pop_back(),
+            IdleOrder::Fifo => self.shelf.pop_front(),
+        }?;
+        Some((self.check_out(entry, who, now), self.todo(None)))
+    }
+
+    /// As [`take`](Self::take), if the one that is next is `wanted`.
+    pub(super) fn take_if(
+        &mut self,
+        who: &Who,
+        now: Instant,
+        wanted: impl FnOnce(&Entry<R>) -> bool,
+    ) -> Option<(Box<Entry<R>>, Todo)> {
+        let next = match self.limits.order {
+            IdleOrder::Lifo => self.shelf.back(),
+            IdleOrder::Fifo => self.shelf.front(),
+        };
+        next.is_some_and(|entry| wanted(entry)).then(|| self.take(who, now)).flatten()
+    }
+
+    /// As [`take`](Self::take), or else joins the line.
+    pub(super) fn take_or_join(&mut self, key: u64, who: &Who, waker: &Waker, now: Instant) -> Standing<R> {
+        if self.closed {
+            return Standing::Closed;
+        }
+        if let Some((entry, todo)) = self.take(who, now) {
+            return Standing::Got(entry, todo);
+        }
+        if self.line.waiting() >= self.limits.max_waiting {
+            self.counts.refused += 1;
+            return Standing::Refused;
+        }
+        self.line.join(key, waker);
+        Standing::Waiting(self.todo(None))
+    }
+
+    /// How it stands for one in line. `since` is when it joined.
+    pub(super) fn look(&mut self, key: u64, who: &Who, waker: &Waker, since: Instant, now: Instant) -> Standing<R> {
+        if let Some(entry) = self.line.look(key, waker) {
+            self.counts.waits.record(now.duration_since(since));
+            return Standing::Got(self.check_out(entry, who, now), Todo::default());
+        }
+        if self.closed {
+            self.line.leave(key);
+            return Standing::Closed;
+        }
+        Standing::Waiting(Todo::default())
+    }
+
+    /// One in line gives up. What it was given and has not seen goes to the next.
+    pub(super) fn leave(&mut self, key: u64) -> Option<Placed<R>> {
+        self.line.leave(key).map(|entry| self.place(entry))
+    }
+
+    fn check_out(&mut self, mut entry: Box<Entry<R>>, who: &Who, now: Instant) -> Box<Entry<R>> {
+        entry.uses += 1;
+        self.counts.checkouts += 1;
+        self.holders.check_out(entry.row, who.clone(), now);
+        self.counts.most_in_use = self.counts.most_in_use.max(self.in_use());
+        entry
+    }
+
+    // A resource, from its making to its end.
+
+    /// One that was made elsewhere takes a free place, if there is one.
+    pub(super) fn reserve(&mut self) -> bool {
+        let free = !self.closed && self.live + self.creating < self.limits.max;
+        self.creating += usize::from(free);
+        free
+    }
+
+    /// A new resource takes the place that was kept for it.
+    pub(super) fn created(&mut self, resource: R, expires: Option<Instant>, now: Instant) -> Placed<R> {
+        self.creating -= 1;
+        self.live += 1;
+        self.counts.created += 1;
+        let id = self.next_id;
+        self.next_id += 1;
+        let row = self.holders.enter(id);
+        self.place(Box::new(Entry { resource, id, row, born: now, expires, idle_since: now, proven: now, uses: 0 }))
+    }
+
+    /// Whether the resource for which a place is kept is worth an attempt, or another one.
+    pub(super) fn still_needed(&self) -> bool {
+        !self.closed && self.lasting() <= self.limits.max && self.creating <= self.missing()
+    }
+
+    /// Gives back a place that was kept for a resource in the making.
+    pub(super) fn give_up_creating(&mut self) -> Todo {
+        self.creating -= 1;
+        self.todo(None)
+    }
+
+    /// As [`give_up_creating`](Self::give_up_creating), and starts nothing in its stead.
+    pub(super) fn lose_creating(&mut self) -> Todo {
+        self.creating -= 1;
+        Todo { over: self.is_over(), ..Todo::default() }
+    }
+
+    /// A user returns a resource, with a verdict if it is not to be kept.
+    pub(super) fn put(&mut self, mut entry: Box<Entry<R>>, verdict: Option<CloseReason>, now: Instant) -> Placed<R> {
+        if !self.holders.knows(entry.row, entry.id) {
+            return Placed::Stray(entry);
+        }
+        let back = self.holders.check_in(entry.row);
+        self.counts.returned_late += u64::from(back == Return::Late);
+        let verdict = verdict.or_else(|| entry.is_expired(now).then_some(CloseReason::MaxLife));
+        if let Some(reason) = verdict {
+            return self.condemn(entry, reason);
+        }
+        (entry.idle_since, entry.proven) = (now, now);
+        self.place(entry)
+    }
+
+    /// A user keeps the resource for good.
+    pub(super) fn detach(&mut self, entry: &Entry<R>) -> Todo {
+        if !self.holders.knows(entry.row, entry.id) {
+            return Todo::default();
+        }
+        self.counts.detached += 1;
+        self.forget(entry.row)
+    }
+
+    /// Gives up a resource that is out: its place is free, and it is closed when it comes back.
+    pub(super) fn forfeit(&mut self, id: u64) -> Option<Todo> {
+        let row = self.holders.find_out(id)?;
+        Some(self.forget(row))
+    }
+
+    fn forget(&mut self, row: usize) -> Todo {
+        self.holders.strike(row);
+        self.live -= 1;
+        self.todo(None)
+    }
+
+    /// A condemned resource is closed.
+    pub(super) fn buried(&mut self) -> Todo {
+        self.closing -= 1;
+        self.live -= 1;
+        self.todo(None)
+    }
+
+    /// To the first who waits, or to the shelf, or to its end.
+    fn place(&mut self, entry: Box<Entry<R>>) -> Placed<R> {
+        if let Some(reason) = self.unwelcome(&entry) {
+            return self.condemn(entry, reason);
+        }
+        match self.line.give(entry) {
+            Ok(waker) => Placed::Kept(self.todo(Some(waker))),
+            Err(entry) => {
+                let position = self.shelf.partition_point(|other| other.idle_since <= entry.idle_since);
+                self.shelf.insert(position, entry);
+                Placed::Kept(self.todo(None))
+            }
+        }
+    }
+
+    fn unwelcome(&self, entry: &Entry<R>) -> Option<CloseReason> {
+        if self.closed {
+            return Some(CloseReason::PoolClosed);
+        }
+        if entry.id < self.evict_below {
+            return Some(CloseReason::Evicted);
+        }
+        (self.lasting() > self.limits.max).then_some(CloseReason::Surplus)
+    }
+
+    fn condemn(&mut self, entry: Box<Entry<R>>, reason: CloseReason) -> Placed<R> {
+        self.counts.closed.count(reason);
+        self.holders.strike(entry.row);
+        self.closing += 1;
+        Placed::Condemned(entry)
+    }
+
+    // The pool as a whole.
+
+    /// New bounds. Returns the idle resources that are too many now, coldest first; those that are out are closed when they
+    /// come back.
+    pub(super) fn resize(&mut self, max: usize, min_idle: usize) -> (Vec<Placed<R>>, Todo) {
+        (self.limits.max, self.limits.min_idle) = (max, min_idle);
+        let surplus = self.lasting().saturating_sub(max).min(self.shelf.len());
+        let cold: Vec<_> = self.shelf.drain(..surplus).collect();
+        let cold = cold.into_iter().map(|entry| self.condemn(entry, CloseReason::Surplus)).collect();
+        (cold, self.todo(None))
+    }
+
+    /// Hands out nothing from now on. Returns the idle resources, and everybody who waits.
+    pub(super) fn close(&mut self) -> (Vec<Placed<R>>, Vec<Waker>, Todo) {
+        self.closed = true;
+        (self.clear(CloseReason::PoolClosed), self.line.wakers(), self.todo(None))
+    }
+
+    /// Parts with every resource of now: with the idle ones at once, with the others when they come back.
+    pub(super) fn evict(&mut self) -> (Vec<Placed<R>>, Todo) {
+        self.evict_below = self.next_id;
+        (self.clear(CloseReason::Evicted), self.todo(None))
+    }
+
+    fn clear(&mut self, reason: CloseReason) -> Vec<Placed<R>> {
+        let idle = std::mem::take(&mut self.shelf);
+        idle.into_iter().map(|entry| self.condemn(entry, reason)).collect()
+    }
+
+    /// Idle resources whose time is up.
+    pub(super) fn expire(&mut self, idle_timeout: Option<Duration>, now: Instant) -> (Vec<Placed<R>>, Todo) {
+        let mut over = Vec::new();
+        for _ in 0..self.shelf.len() {
+            let Some(entry) = self.shelf.pop_front() else { break };
+            let bored = idle_timeout.is_some_and(|bound| now.duration_since(entry.idle_since) >= bound);
+            if entry.is_expired(now) {
+                over.push(self.condemn(entry, CloseReason::MaxLife));
+            } else if bored && self.shelf.len() >= self.limits.min_idle {
+                over.push(self.condemn(entry, CloseReason::Idle));
+            } else {
+                self.shelf.push_back(entry);
+            }
+        }
+        (over, self.todo(None))
+    }
+
+    /// One idle resource that has proven nothing for `keep_alive`, to be checked.
+    pub(super) fn take_unproven(&mut self, keep_alive: Duration, now: Instant) -> Option<Box<Entry<R>>> {
+        let position = self.shelf.iter().position(|entry| now.duration_since(entry.proven) >= keep_alive)?;
+        let entry = self.shelf.remove(position)?;
+        self.checking += 1;
+        Some(entry)
+    }
+
+    /// What [`take_unproven`](Self::take_unproven) took is back from its check.
+    pub(super) fn checked(
+        &mut self,
+        mut entry: Box<Entry<R>>,
+        verdict: Option<CloseReason>,
+        now: Instant,
+    ) -> Placed<R> {
+        self.checking -= 1;
+        if let Some(reason) = verdict {
+            return self.condemn(entry, reason);
+        }
+        entry.proven = now;
+        self.place(entry)
+    }
+
+    /// What a step leaves to do.
+    pub(super) fn todo(&mut self, wake: Option<Waker>) -> Todo {
+        Todo { wake, creates: self.claim_creates(), over: self.is_over() }
+    }
+
+    /// Takes places for as many resources as are to be made now.
+    fn claim_creates(&mut self) -> usize {
+        if self.closed {
+            return 0;
+        }
+        let missing = self.missing().saturating_sub(self.creating);
+        let room = self.limits.max.saturating_sub(self.live + self.creating);
+        let count = missing.min(room).min(self.limits.at_once.saturating_sub(self.creating));
+        self.creating += count;
+        count
+    }
+
+    /// How many resources those who wait want, or else the minimum, beyond those that are there.
+    fn missing(&self) -> usize {
+        let idle = self.limits.min_idle.saturating_sub(self.shelf.len() + self.checking);
+        self.line.waiting().max(idle)
+    }
+
+    /// Those that are there to stay, or will be.
+    fn lasting(&self) -> usize {
+        self.live - self.closing + self.creating
+    }
+
+    fn in_use(&self) -> usize {
+        self.live - self.shelf.len() - self.checking - self.closing
+    }
+
+    /// Closed, and nothing left.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed && self.live + self.creating == 0
+    }
+
+    pub(super) fn stats(&self) -> ResourceStats {
+        let counts = &self.counts;
+        ResourceStats {
+            idle: self.shelf.len(),
+            in_use: self.in_use(),
+            checking: self.checking,
+            closing: self.closing,
+            creating: self.creating,
+            waiting: self.line.waiting(),
+            most_in_use: counts.most_in_use,
+            created: counts.created,
+            create_failures: counts.create_failures,
+            closed: counts.closed,
+            detached: counts.detached,
+            checkouts: counts.checkouts,
+            timeouts: counts.timeouts,
+            refused: counts.refused,
+            suspected: counts.suspected,
+            returned_late: counts.returned_late,
+            waits: counts.waits.clone(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A get, from the arrival of the caller to a resource that works.
+//!
+//! 1. Under one lock, take an idle resource. If it needs no proof, that was all: no allocation, no timer.
+//! 2. Else wait in line, and be given one.
+//! 3. Prove it if that is due. If it fails, go back to 1, with the place in the order of arrival that one came with.
+//!
+//! The one time-out is around 2 and 3. **Cancel safe at every await**: in line, [`Turn`]'s drop leaves the line and passes
+//! on what was given unseen; during the proof, the resource's lease is there, with the verdict that it is to be closed.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    core::{Standing, Todo},
+    entry::Entry,
+    error::GetError,
+    holders::Who,
+    lease::Lease,
+    manager::Manager,
+    shared::Shared,
+    stats::CloseReason,
+    step::step,
+};
+
+type Got<M> = Result<Lease<M>, GetError<<M as Manager>::Error>>;
+
+/// One call of `get`.
+struct Call<'p, M: Manager> {
+    shared: &'p Arc<Shared<M>>,
+    who: Who,
+    /// Its place in the order of arrival.
+    key: u64,
+}
+
+pub(super) async fn get<M: Manager>(shared: &Arc<Shared<M>>, who: Who, patience: Option<Duration>) -> Got<M> {
+    if patience == Some(Duration::ZERO) {
+        return get_now(shared, &who).ok_or_else(|| shared.in_vain());
+    }
+    let began = Instant::now();
+    let (key, first) = {
+        let mut core = shared.lock();
+        (core.arrive(), core.take(&who, began))
+    };
+    let first = first.map(|taken| hand_out(shared, taken));
+    let first = match first.map(|lease| sift(shared, lease, began)) {
+        Some(Sifted::Good(lease)) => return Ok(lease),
+        Some(Sifted::Unproven(lease)) => Some(lease),
+        Some(Sifted::Bad) | None => None,
+    };
+    let call = Call { shared, who, key };
+    let end = patience.and_then(|patience| began.checked_add(patience));
+    let Some(end) = end else { return call.served(first).await };
+    // The call is asked before the clock: what was given by then is taken.
+    match timeout_at(end, call.served(first)).await {
+        Ok(got) => got,
+        Err(_elapsed) => Err(shared.timed_out(began.elapsed())),
+    }
+}
+
+/// A resource that is idle and needs no proof.
+pub(super) fn get_now<M: Manager>(shared: &Arc<Shared<M>>, who: &Who) -> Option<Lease<M>> {
+    let now = Instant::now();
+    loop {
+        let taken = shared.lock().take_if(who, now, |entry| !shared.rules.validate.is_due(entry.proven, now))?;
+        if let Sifted::Good(lease) = sift(shared, hand_out(shared, taken), now) {
+            return Some(lease);
+        }
+    }
+}
+
+fn hand_out<M: Manager>(shared: &Arc<Shared<M>>, (entry, todo): (Box<Entry<M::Resource>>, Todo)) -> Lease<M> {
+    let lease = Lease::new(shared, entry);
+    shared.carry_out(todo);
+    lease
+}
+
+/// What a first look at a resource says.
+enum Sifted<M: Manager> {
+    Good(Lease<M>),
+    /// It was idle for so long that it has to be asked.
+    Unproven(Lease<M>),
+    /// Closed.
+    Bad,
+}
+
+fn sift<M: Manager>(shared: &Shared<M>, mut lease: Lease<M>, now: Instant) -> Sifted<M> {
+    let flaw = lease.flaw(now);
+    if flaw.is_some() {
+        lease.judge(flaw);
+        return Sifted::Bad;
+    }
+    if shared.rules.validate.is_due(lease.entry().proven, now) { Sifted::Unproven(lease) } else { Sifted::Good(lease) }
+}
+
+impl<M: Manager> Call<'_, M> {
+    /// Goes on until there is a resource that works. `next` is one that is to be proven first.
+    async fn served(self, mut next: Option<Lease<M>>) -> Got<M> {
+        loop {
+            let unproven = match next.take() {
+                Some(lease) => lease,
+                None => {
+                    let lease = Turn { call: &self, in_line_since: None }.await?;
+                    match sift(self.shared, lease, Instant::now()) {
+                        Sifted::Good(lease) => return Ok(lease),
+                        Sifted::Unproven(lease) => lease,
+                        Sifted::Bad => continue,
+                    }
+                }
+            };
+            if let Some(lease) = self.proven(unproven).await {
+                return Ok(lease);
+            }
+        }
+    }
+
+    /// Asks the resource; it is closed if it fails, and if the question is cut short.
+    async fn proven(&self, mut lease: Lease<M>) -> Option<Lease<M>> {
+        lease.judge(Some(CloseReason::Abandoned));
+        let (shared, resource) = (self.shared, &mut *lease);
+        let works = step(shared.rules.step_timeout, move || shared.manager.validate(resource)).await.is_ok();
+        lease.judge((!works).then_some(CloseReason::Invalid));
+        works.then_some(lease)
+    }
+}
+
+/// Waits in line until there is a resource.
+struct Turn<'c, 'p, M: Manager> {
+    call: &'c Call<'p, M>,
+    /// Present while we stand in line.
+    in_line_since: Option<Instant>,
+}
+
+/// Nothing in it is pinned.
+impl<M: Manager> Unpin for Turn<'_, '_, M> {}
+
+impl<M: Manager> Future for Turn<'_, '_, M> {
+    type Output = Got<M>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Call { shared, who, key } = self.call;
+        let now = Instant::now();
+        let mut core = shared.lock();
+        let standing = match self.in_line_since {
+            None => core.take_or_join(*key, who, cx.waker(), now),
+            Some(since) => core.look(*key, who, cx.waker(), since, now),
+        };
+        drop(core);
+        let outcome = match standing {
+            Standing::Waiting(todo) => {
+                self.in_line_since.get_or_insert(now);
+                shared.carry_out(todo);
+                return Poll::Pending;
+            }
+            Standing::Got(entry, todo) => Ok(hand_out(shared, (entry, todo))),
+            Standing::Refused => Err(GetError::TooManyWaiting),
+            Standing::Closed => Err(GetError::Closed),
+        };
+        self.in_line_since = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl<M: Manager> Drop for Turn<'_, '_, M> {
+    fn drop(&mut self) {
+        if self.in_line_since.is_some() {
+            let passed_on = self.call.shared.lock().leave(self.call.key);
+            passed_on.into_iter().for_each(|placed| self.call.shared.settle(placed));
+        }
+    }
+}
