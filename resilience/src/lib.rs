@@ -7,7 +7,7 @@ mod manual_clock;
 mod retry;
 
 pub use clock::{Clock, TokioClock};
-pub use limiter::{Builder as RateLimiterBuilder, InvalidLimiter, Rate, RateLimiter, Refused};
+pub use limiter::{Builder as RateLimiterBuilder, InvalidLimiter, Rate, RateLimiter, Refused, Reservation};
 pub use manual_clock::ManualClock;
 pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,

@@ -12,21 +12,38 @@ use std::{
     time::Duration,
 };
 
-use super::{RateLimiter, Refused, core::Core, later, queue::Heard, rate::saturating_nanos};
+use super::{
+    RateLimiter, Refused,
+    core::Core,
+    later,
+    queue::{Heard, Left},
+    rate::saturating_nanos,
+};
 use crate::Clock;
 
 /// No deadline: further off than the limiter's axis reaches.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// What a look at the core tells a waiter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Turn {
+pub(super) enum Turn {
     /// The tokens were granted, and are now claimed.
     Granted,
     /// Look again when woken, or at this time.
     Wait(u64),
     /// The deadline has come.
     TooLate { ready_at: u64, now: u64 },
+    /// The burst has become smaller than what is asked for.
+    Refused(Refused),
+}
+
+/// What becomes of the tokens when they are granted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Claim {
+    /// They are charged.
+    Spend,
+    /// They stay set aside.
+    Hold,
 }
 
 impl<C: Clock> RateLimiter<C> {
@@ -67,17 +84,22 @@ impl<C: Clock> RateLimiter<C> {
         if self.leases.spend(home, n) {
             return Ok(());
         }
-        match self.enter(home, n, deadline)? {
+        match self.enter(home, n, Claim::Spend, deadline)? {
             None => Ok(()),
             Some(ticket) => ticket.wait().await,
         }
     }
 
     /// Takes the tokens if they are open, else joins the queue, unless it is full or too slow.
-    fn enter(&self, home: usize, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<Option<Ticket<'_, C>>, Refused> {
-        self.check_burst(n)?;
+    pub(super) fn enter(
+        &self,
+        home: usize,
+        n: u64,
+        claim: Claim,
+        deadline: impl FnOnce(u64) -> u64,
+    ) -> Result<Option<Ticket<'_, C>>, Refused> {
         self.pass(home, |core| {
-            if self.take(core, home, n).is_ok() {
+            if self.try_claim(core, home, n, claim)? {
                 return Ok(None);
             }
             let (ready_at, deadline) = (core.ready_at(n), deadline(core.nanos));
@@ -89,7 +111,7 @@ impl<C: Clock> RateLimiter<C> {
                 return Err(Refused::QueueFull { waiters });
             }
             let number = core.queue.join(n);
-            Ok(Some(Ticket { limiter: self, number, tokens: n, deadline, held: true }))
+            Ok(Some(Ticket { limiter: self, number, tokens: n, claim, deadline, held: true }))
         })
     }
 
@@ -117,17 +139,22 @@ async fn yield_once() {
 }
 
 /// A place in the queue, or the tokens granted to it.
-struct Ticket<'a, C: Clock> {
+pub(super) struct Ticket<'a, C: Clock> {
     limiter: &'a RateLimiter<C>,
     number: u64,
     tokens: u64,
+    claim: Claim,
     deadline: u64,
     /// The place or the tokens are still ours to give back.
     held: bool,
 }
 
-impl<C: Clock> Ticket<'_, C> {
-    async fn wait(mut self) -> Result<(), Refused> {
+impl<'a, C: Clock> Ticket<'a, C> {
+    pub(super) fn limiter(&self) -> &'a RateLimiter<C> {
+        self.limiter
+    }
+
+    pub(super) async fn wait(mut self) -> Result<(), Refused> {
         let mut alarm = NEVER;
         loop {
             let mut sleep = pin!(self.limiter.sleep_until_nanos(alarm));
@@ -148,24 +175,32 @@ impl<C: Clock> Ticket<'_, C> {
                     alarm = at;
                 }
                 Turn::TooLate { ready_at, now } => return Err(later(ready_at, now)),
+                Turn::Refused(refused) => return Err(refused),
             }
         }
     }
 
     /// Claims the tokens if they are granted; otherwise makes sure `waker` is woken for whatever comes next.
-    fn look(&mut self, waker: &Waker) -> Turn {
+    pub(super) fn look(&mut self, waker: &Waker) -> Turn {
         let limiter = self.limiter;
         let (turn, replaced) =
             limiter.pass(limiter.leases.home(), |core| match core.queue.listen(self.number, waker) {
                 Heard::Granted => {
-                    core.bucket.spend_aside(self.tokens, core.now);
+                    if self.claim == Claim::Spend {
+                        core.bucket.spend_aside(self.tokens, core.now);
+                    }
                     (Turn::Granted, None)
                 }
+                Heard::TurnedAway => (self.turned_away(core), None),
                 Heard::Waiting(replaced) => (self.outlook(core), replaced),
             });
         drop(replaced);
         self.held = turn != Turn::Granted;
         turn
+    }
+
+    fn turned_away(&self, core: &Core) -> Turn {
+        Turn::Refused(Refused::ExceedsBurst { asked: self.tokens, burst: core.bucket.burst() })
     }
 
     /// What one who waits still has to expect.
@@ -174,7 +209,7 @@ impl<C: Clock> Ticket<'_, C> {
             return Turn::TooLate { ready_at: core.ready_at(0), now: core.nanos };
         }
         let tokens_at = match core.alarm() {
-            Some((head, Some(tick))) if head == self.number => core.bucket.grid.nanos_at(tick),
+            Some((head, Some(at))) if head == self.number => at,
             _ => NEVER,
         };
         Turn::Wait(tokens_at.min(self.deadline))
@@ -187,13 +222,13 @@ impl<C: Clock> Drop for Ticket<'_, C> {
             return;
         }
         let limiter = self.limiter;
-        let place = limiter.pass(limiter.leases.home(), |core| {
-            let place = core.queue.leave(self.number);
-            if place.is_none() {
+        let left = limiter.pass(limiter.leases.home(), |core| {
+            let left = core.queue.leave(self.number);
+            if matches!(left, Left::Granted) {
                 core.bucket.put_back(self.tokens);
             }
-            place
+            left
         });
-        drop(place);
+        drop(left);
     }
 }

@@ -155,7 +155,8 @@ pub(super) fn saturating_nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-fn narrow(wide: u128) -> u64 {
+/// At most `u64::MAX`.
+pub(super) fn narrow(wide: u128) -> u64 {
     u64::try_from(wide).unwrap_or(u64::MAX)
 }
 
