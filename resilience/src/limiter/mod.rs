@@ -58,12 +58,13 @@ pub use self::{
     reserve::Reservation,
 };
 
+pub(crate) use self::rate::{Grid, saturating_nanos};
+
 use self::{
     acquire::Claim,
     bucket::Bucket,
     core::Core,
     lease::{Leases, Ledger},
-    rate::saturating_nanos,
 };
 use crate::{Clock, TokioClock};
 
@@ -227,6 +228,10 @@ impl<C: Clock> RateLimiter<C> {
         self.slow.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn clock(&self) -> &C {
+        &self.clock
+    }
+
     fn nanos(&self) -> u64 {
         self.nanos_of(self.clock.now())
     }
@@ -236,7 +241,7 @@ impl<C: Clock> RateLimiter<C> {
     }
 }
 
-fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
+pub(crate) fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
     let wait = ready_nanos.saturating_sub(now_nanos);
     Refused::Later { retry_after: Duration::from_nanos(wait) }
 }

@@ -68,6 +68,14 @@ impl<C: Clock> RateLimiter<C> {
         self.reserve_by(n, |now| now.saturating_add(saturating_nanos(timeout))).await
     }
 
+    /// Holds `n` tokens, waiting until `deadline` at most. *Cancel safe* as [`acquire`](Self::acquire) is.
+    ///
+    /// # Errors
+    /// As for [`acquire_within`](Self::acquire_within).
+    pub async fn reserve_until(&self, n: u64, deadline: C::Instant) -> Result<Reservation<'_, C>, Refused> {
+        self.reserve_by(n, |_| self.nanos_of(deadline)).await
+    }
+
     async fn reserve_by(&self, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<Reservation<'_, C>, Refused> {
         if let Some(ticket) = self.enter(self.leases.home(), n, Claim::Hold, deadline)? {
             ticket.wait().await?;
