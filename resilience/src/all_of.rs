@@ -17,8 +17,11 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use tidemill_context::Context;
+
 use crate::{
     Clock, RateLimiter, Refused, Reservation, TokioClock,
+    ambient::time_left,
     line::{Line, MAX_WAITERS, before, deadline_in, within},
 };
 
@@ -88,7 +91,7 @@ impl<C: Clock> AllOfBuilder<C> {
 }
 
 /// One of several limits did not let the call through. Nothing was taken from any.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RefusedBy {
     /// The limit's place among the others.
     pub index: usize,
@@ -138,7 +141,8 @@ impl<C: Clock> AllOf<C> {
         Ok(())
     }
 
-    /// Takes `n` tokens from each, waiting behind all who came before.
+    /// Takes `n` tokens from each, waiting behind all who came before, and obeying the ambient
+    /// [`Context`](tidemill_context::Context).
     ///
     /// *Cancel safe*: dropped while it waits, it gives back its place and whatever it holds, to the last token.
     ///
@@ -168,8 +172,29 @@ impl<C: Clock> AllOf<C> {
     async fn acquire_by(&self, tokens: &[u64], deadline: Option<C::Instant>) -> Result<(), RefusedBy> {
         let Some(first) = self.limits.first() else { return Ok(()) };
         let clock = first.limiter.clock();
-        let Err(mut refused) = self.try_acquire_each(tokens) else { return Ok(()) };
+        let Err(refused) = self.try_acquire_each(tokens) else { return Ok(()) };
+        let left = time_left().map_err(|cause| self.by(refused.index, cause.into()))?;
+        if left.is_some_and(|left| refused.refused.retry_after().is_none_or(|wait| left < wait)) {
+            return Err(refused);
+        }
         self.worth_waiting(&refused, clock, deadline)?;
+        match Context::try_current() {
+            None => self.wait(tokens, deadline, refused).await,
+            Some(context) => {
+                let index = refused.index;
+                let done = context.run(self.wait(tokens, deadline, refused)).await;
+                done.unwrap_or_else(|cause| Err(self.by(index, cause.into())))
+            }
+        }
+    }
+
+    async fn wait(
+        &self,
+        tokens: &[u64],
+        deadline: Option<C::Instant>,
+        mut refused: RefusedBy,
+    ) -> Result<(), RefusedBy> {
+        let clock = self.limits[0].limiter.clock();
         let mut place = self.line.join().map_err(|full| self.by(0, full))?;
         if !before(clock, deadline, place.turn()).await {
             return Err(refused);

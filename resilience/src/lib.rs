@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod all_of;
+mod ambient;
 mod clock;
 mod limiter;
 mod line;

@@ -19,13 +19,16 @@ use super::{
     queue::{Heard, Left},
     rate::saturating_nanos,
 };
-use crate::Clock;
+use crate::{
+    Clock,
+    ambient::{obeying, time_left},
+};
 
 /// No deadline: further off than the limiter's axis reaches.
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// What a look at the core tells a waiter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Turn {
     /// The tokens were granted, and are now claimed.
     Granted,
@@ -49,11 +52,14 @@ pub(super) enum Claim {
 impl<C: Clock> RateLimiter<C> {
     /// Takes `n` tokens, waiting behind all who came before.
     ///
-    /// Allocates only if it has to wait. *Cancel safe*: dropped while it waits, it loses its place and nothing else. Kept but
-    /// no longer polled, it keeps what was granted to it from everyone else; so drop what you stop waiting for.
+    /// Allocates only if it has to wait; then it obeys the ambient [`Context`](tidemill_context::Context): it does not begin a
+    /// wait for which the context has no time left, and ends when the context is cancelled. *Cancel safe*: dropped while it
+    /// waits, it loses its place and nothing else. Kept but no longer polled, it keeps what was granted to it from everyone
+    /// else; so drop what you stop waiting for.
     ///
     /// # Errors
-    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`]; both at once.
+    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`], and [`Refused::Later`] by the context's deadline; all at once.
+    /// [`Refused::Cancelled`].
     pub async fn acquire(&self, n: u64) -> Result<(), Refused> {
         self.acquire_by(n, |_| NEVER).await
     }
@@ -65,7 +71,7 @@ impl<C: Clock> RateLimiter<C> {
     /// [`acquire`](Self::acquire) is.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire); [`Refused::Later`] with the wait it would have needed.
+    /// As for [`acquire`](Self::acquire); [`Refused::Later`] with the wait it would have needed.
     pub async fn acquire_within(&self, n: u64, timeout: Duration) -> Result<(), Refused> {
         self.acquire_by(n, |now| now.saturating_add(saturating_nanos(timeout))).await
     }
@@ -86,7 +92,7 @@ impl<C: Clock> RateLimiter<C> {
         }
         match self.enter(home, n, Claim::Spend, deadline)? {
             None => Ok(()),
-            Some(ticket) => ticket.wait().await,
+            Some(ticket) => obeying(ticket.wait()).await,
         }
     }
 
@@ -103,7 +109,8 @@ impl<C: Clock> RateLimiter<C> {
                 return Ok(None);
             }
             let (ready_at, deadline) = (core.ready_at(n), deadline(core.nanos));
-            if ready_at > deadline {
+            let left = time_left()?.map_or(NEVER, saturating_nanos);
+            if ready_at > deadline.min(core.nanos.saturating_add(left)) {
                 return Err(later(ready_at, core.nanos));
             }
             let waiters = core.queue.len();

@@ -4,11 +4,15 @@
 //! of turn costs one look.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::Arc,
-    task::{Wake, Waker},
+    task::{self, Poll, Wake, Waker},
     thread::{self, Thread},
     time::Duration,
 };
+
+use tidemill_context::Context;
 
 use super::{
     RateLimiter, Refused,
@@ -69,8 +73,15 @@ impl<C: Clock> RateLimiter<C> {
 impl<C: Clock> Ticket<'_, C> {
     fn wait_blocking(mut self) -> Result<(), Refused> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cancelled = Context::try_current().map(|context| context.cancelled());
         loop {
-            match self.look(&waker) {
+            let turn = self.look(&waker);
+            if turn != Turn::Granted
+                && let Some(Poll::Ready(cause)) = cancelled.as_mut().map(|future| poll(future, &waker))
+            {
+                return Err(cause.into());
+            }
+            match turn {
                 Turn::Granted => return Ok(()),
                 Turn::Refused(refused) => return Err(refused),
                 Turn::TooLate { ready_at, now } => return Err(later(ready_at, now)),
@@ -82,4 +93,8 @@ impl<C: Clock> Ticket<'_, C> {
             }
         }
     }
+}
+
+fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut task::Context::from_waker(waker))
 }

@@ -12,7 +12,7 @@ use super::{
     later,
     rate::saturating_nanos,
 };
-use crate::Clock;
+use crate::{Clock, ambient::obeying};
 
 /// Tokens held but not yet spent; made by [`RateLimiter::reserve`] and its kin.
 ///
@@ -78,7 +78,7 @@ impl<C: Clock> RateLimiter<C> {
 
     async fn reserve_by(&self, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<Reservation<'_, C>, Refused> {
         if let Some(ticket) = self.enter(self.leases.home(), n, Claim::Hold, deadline)? {
-            ticket.wait().await?;
+            obeying(ticket.wait()).await?;
         }
         Ok(Reservation { limiter: self, tokens: n })
     }

@@ -32,6 +32,7 @@ pub use self::{
 
 use crate::{
     Clock, InvalidLimiter, Refused, TokioClock,
+    ambient::{obeying, time_left},
     limiter::{later, saturating_nanos},
     line::{Line, MAX_WAITERS, deadline_in, in_line, within},
 };
@@ -142,10 +143,12 @@ impl<M: Meter, C: Clock> Metered<M, C> {
         self.attempt(n, self.line.len() == 0)
     }
 
-    /// Takes `n` tokens, waiting behind all who came before. *Cancel safe*: dropped, it loses its place and nothing else.
+    /// Takes `n` tokens, waiting behind all who came before, and obeying the ambient [`Context`](tidemill_context::Context).
+    /// *Cancel safe*: dropped, it loses its place and nothing else.
     ///
     /// # Errors
-    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`]; both at once.
+    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`], and [`Refused::Later`] by the context's deadline; all at once.
+    /// [`Refused::Cancelled`].
     pub async fn acquire(&self, n: u64) -> Result<(), Refused> {
         self.acquire_by(n, None).await
     }
@@ -161,10 +164,12 @@ impl<M: Meter, C: Clock> Metered<M, C> {
     async fn acquire_by(&self, n: u64, deadline: Option<C::Instant>) -> Result<(), Refused> {
         match self.try_acquire(n) {
             Err(refused @ Refused::Later { retry_after }) => {
-                if within(&self.clock, retry_after, deadline).is_none() {
+                if time_left()?.is_some_and(|left| left < retry_after)
+                    || within(&self.clock, retry_after, deadline).is_none()
+                {
                     return Err(refused);
                 }
-                in_line(&self.line, &self.clock, deadline, || self.attempt(n, true)).await
+                obeying(in_line(&self.line, &self.clock, deadline, || self.attempt(n, true))).await
             }
             done => done,
         }

@@ -423,7 +423,7 @@ fn a_sleep_that_ends_early_does_not_keep_the_thread() {
 fn more_than_the_burst_is_refused_by_every_call() {
     let (limiter, clock) = limiter(Rate::per_second(1_000), 10, LEASE);
     let refused = Refused::ExceedsBurst { asked: 11, burst: 10 };
-    assert_eq!(limiter.try_acquire(11), Err(refused));
+    assert_eq!(limiter.try_acquire(11), Err(refused.clone()));
     assert_eq!(refused.retry_after(), None);
     let mut world = World::new(&limiter, &clock);
     world.arrive(11, None);
