@@ -44,6 +44,11 @@ pub trait Clock {
     fn block(&self, delay: Duration) {
         std::thread::sleep(delay);
     }
+
+    /// Keeps the calling thread for `delay`, or until it is unparked: the waiting of the blocking calls. It may end early.
+    fn park(&self, delay: Duration) {
+        std::thread::park_timeout(delay);
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for &C {
@@ -59,6 +64,10 @@ impl<C: Clock + ?Sized> Clock for &C {
 
     fn block(&self, delay: Duration) {
         (**self).block(delay);
+    }
+
+    fn park(&self, delay: Duration) {
+        (**self).park(delay);
     }
 }
 

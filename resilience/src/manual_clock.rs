@@ -96,6 +96,11 @@ impl Clock for ManualClock {
     fn block(&self, delay: Duration) {
         self.advance(delay);
     }
+
+    /// As [`block`](Self::block).
+    fn park(&self, delay: Duration) {
+        self.advance(delay);
+    }
 }
 
 /// The sleep of a [`ManualClock`]; dropping it leaves nothing behind.

@@ -67,7 +67,7 @@ async fn a_hopeless_deadline_is_refused_without_waiting() {
     limiter.acquire(1).await.unwrap();
     let start = Instant::now();
     let refused = Refused::Later { retry_after: 10 * MS };
-    assert_eq!(limiter.acquire_within(1, 9 * MS).await, Err(refused));
+    assert_eq!(limiter.acquire_within(1, 9 * MS).await, Err(refused.clone()));
     assert_eq!(limiter.acquire_until(1, start + 9 * MS).await, Err(refused));
     assert_eq!(start.elapsed(), Duration::ZERO);
     limiter.acquire_within(1, 10 * MS).await.unwrap();

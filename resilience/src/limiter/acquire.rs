@@ -12,31 +12,54 @@ use std::{
     time::Duration,
 };
 
-use super::{RateLimiter, Refused, core::Core, later, queue::Heard, rate::saturating_nanos};
-use crate::Clock;
+use super::{
+    RateLimiter, Refused,
+    core::Core,
+    later,
+    queue::{Heard, Left},
+    rate::saturating_nanos,
+};
+use crate::{
+    Clock,
+    ambient::{obeying, time_left},
+};
 
 /// No deadline: further off than the limiter's axis reaches.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// What a look at the core tells a waiter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Turn {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Turn {
     /// The tokens were granted, and are now claimed.
     Granted,
     /// Look again when woken, or at this time.
     Wait(u64),
     /// The deadline has come.
     TooLate { ready_at: u64, now: u64 },
+    /// The burst has become smaller than what is asked for.
+    Refused(Refused),
+}
+
+/// What becomes of the tokens when they are granted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Claim {
+    /// They are charged.
+    Spend,
+    /// They stay set aside.
+    Hold,
 }
 
 impl<C: Clock> RateLimiter<C> {
     /// Takes `n` tokens, waiting behind all who came before.
     ///
-    /// Allocates only if it has to wait. *Cancel safe*: dropped while it waits, it loses its place and nothing else. Kept but
-    /// no longer polled, it keeps what was granted to it from everyone else; so drop what you stop waiting for.
+    /// Allocates only if it has to wait; then it obeys the ambient [`Context`](tidemill_context::Context): it does not begin a
+    /// wait for which the context has no time left, and ends when the context is cancelled. *Cancel safe*: dropped while it
+    /// waits, it loses its place and nothing else. Kept but no longer polled, it keeps what was granted to it from everyone
+    /// else; so drop what you stop waiting for.
     ///
     /// # Errors
-    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`]; both at once.
+    /// [`Refused::ExceedsBurst`], [`Refused::QueueFull`], and [`Refused::Later`] by the context's deadline; all at once.
+    /// [`Refused::Cancelled`].
     pub async fn acquire(&self, n: u64) -> Result<(), Refused> {
         self.acquire_by(n, |_| NEVER).await
     }
@@ -48,7 +71,7 @@ impl<C: Clock> RateLimiter<C> {
     /// [`acquire`](Self::acquire) is.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire); [`Refused::Later`] with the wait it would have needed.
+    /// As for [`acquire`](Self::acquire); [`Refused::Later`] with the wait it would have needed.
     pub async fn acquire_within(&self, n: u64, timeout: Duration) -> Result<(), Refused> {
         self.acquire_by(n, |now| now.saturating_add(saturating_nanos(timeout))).await
     }
@@ -67,21 +90,27 @@ impl<C: Clock> RateLimiter<C> {
         if self.leases.spend(home, n) {
             return Ok(());
         }
-        match self.enter(home, n, deadline)? {
+        match self.enter(home, n, Claim::Spend, deadline)? {
             None => Ok(()),
-            Some(ticket) => ticket.wait().await,
+            Some(ticket) => obeying(ticket.wait()).await,
         }
     }
 
     /// Takes the tokens if they are open, else joins the queue, unless it is full or too slow.
-    fn enter(&self, home: usize, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<Option<Ticket<'_, C>>, Refused> {
-        self.check_burst(n)?;
+    pub(super) fn enter(
+        &self,
+        home: usize,
+        n: u64,
+        claim: Claim,
+        deadline: impl FnOnce(u64) -> u64,
+    ) -> Result<Option<Ticket<'_, C>>, Refused> {
         self.pass(home, |core| {
-            if self.take(core, home, n).is_ok() {
+            if self.try_claim(core, home, n, claim)? {
                 return Ok(None);
             }
             let (ready_at, deadline) = (core.ready_at(n), deadline(core.nanos));
-            if ready_at > deadline {
+            let left = time_left()?.map_or(NEVER, saturating_nanos);
+            if ready_at > deadline.min(core.nanos.saturating_add(left)) {
                 return Err(later(ready_at, core.nanos));
             }
             let waiters = core.queue.len();
@@ -89,7 +118,7 @@ impl<C: Clock> RateLimiter<C> {
                 return Err(Refused::QueueFull { waiters });
             }
             let number = core.queue.join(n);
-            Ok(Some(Ticket { limiter: self, number, tokens: n, deadline, held: true }))
+            Ok(Some(Ticket { limiter: self, number, tokens: n, claim, deadline, held: true }))
         })
     }
 
@@ -117,17 +146,22 @@ async fn yield_once() {
 }
 
 /// A place in the queue, or the tokens granted to it.
-struct Ticket<'a, C: Clock> {
+pub(super) struct Ticket<'a, C: Clock> {
     limiter: &'a RateLimiter<C>,
     number: u64,
     tokens: u64,
+    claim: Claim,
     deadline: u64,
     /// The place or the tokens are still ours to give back.
     held: bool,
 }
 
-impl<C: Clock> Ticket<'_, C> {
-    async fn wait(mut self) -> Result<(), Refused> {
+impl<'a, C: Clock> Ticket<'a, C> {
+    pub(super) fn limiter(&self) -> &'a RateLimiter<C> {
+        self.limiter
+    }
+
+    pub(super) async fn wait(mut self) -> Result<(), Refused> {
         let mut alarm = NEVER;
         loop {
             let mut sleep = pin!(self.limiter.sleep_until_nanos(alarm));
@@ -148,24 +182,32 @@ impl<C: Clock> Ticket<'_, C> {
                     alarm = at;
                 }
                 Turn::TooLate { ready_at, now } => return Err(later(ready_at, now)),
+                Turn::Refused(refused) => return Err(refused),
             }
         }
     }
 
     /// Claims the tokens if they are granted; otherwise makes sure `waker` is woken for whatever comes next.
-    fn look(&mut self, waker: &Waker) -> Turn {
+    pub(super) fn look(&mut self, waker: &Waker) -> Turn {
         let limiter = self.limiter;
         let (turn, replaced) =
             limiter.pass(limiter.leases.home(), |core| match core.queue.listen(self.number, waker) {
                 Heard::Granted => {
-                    core.bucket.spend_aside(self.tokens, core.now);
+                    if self.claim == Claim::Spend {
+                        core.bucket.spend_aside(self.tokens, core.now);
+                    }
                     (Turn::Granted, None)
                 }
+                Heard::TurnedAway => (self.turned_away(core), None),
                 Heard::Waiting(replaced) => (self.outlook(core), replaced),
             });
         drop(replaced);
         self.held = turn != Turn::Granted;
         turn
+    }
+
+    fn turned_away(&self, core: &Core) -> Turn {
+        Turn::Refused(Refused::ExceedsBurst { asked: self.tokens, burst: core.bucket.burst() })
     }
 
     /// What one who waits still has to expect.
@@ -174,7 +216,7 @@ impl<C: Clock> Ticket<'_, C> {
             return Turn::TooLate { ready_at: core.ready_at(0), now: core.nanos };
         }
         let tokens_at = match core.alarm() {
-            Some((head, Some(tick))) if head == self.number => core.bucket.grid.nanos_at(tick),
+            Some((head, Some(at))) if head == self.number => at,
             _ => NEVER,
         };
         Turn::Wait(tokens_at.min(self.deadline))
@@ -187,13 +229,13 @@ impl<C: Clock> Drop for Ticket<'_, C> {
             return;
         }
         let limiter = self.limiter;
-        let place = limiter.pass(limiter.leases.home(), |core| {
-            let place = core.queue.leave(self.number);
-            if place.is_none() {
+        let left = limiter.pass(limiter.leases.home(), |core| {
+            let left = core.queue.leave(self.number);
+            if matches!(left, Left::Granted) {
                 core.bucket.put_back(self.tokens);
             }
-            place
+            left
         });
-        drop(place);
+        drop(left);
     }
 }

@@ -16,8 +16,14 @@
 //! cost`, where every uncharged spending is still within `aside`; so the ideal bucket allows it too. Tokens set aside
 //! passed that test when they were set aside, and every later test counted them. What an ideal bucket allows is at
 //! most `burst + rate * w` in any window of length `w`, and so is what we allow.
+//!
+//! **A change of rate or burst** keeps the tokens: the level, fractions of a token included, is what it was, or the new
+//! burst if that is less. What was promised stays promised, and is charged at the new price when it is spent; if the new
+//! burst cannot hold it, that is a debt, paid off at the new rate before anything else is let through. Every rounding
+//! of the conversion is downwards. So from any instant on, at most *the level then* plus *what the rates of the time bring* is
+//! let through; the level is at most the burst of that instant, or what was promised under a larger one.
 
-use super::rate::Grid;
+use super::rate::{Grid, narrow};
 
 /// A point in time, in ticks, rounded both ways: down to decide, up to record. Exact when the grid is nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +38,7 @@ pub(super) struct Bucket {
     burst: u64,
     /// The tick at which the bucket is full again if nothing more is charged.
     full_at: u64,
-    /// Tokens in the bucket that are promised and not yet charged. Never above `burst`.
+    /// Tokens in the bucket that are promised and not yet charged. Above `burst` only after a change to a smaller one.
     aside: u64,
 }
 
@@ -46,6 +52,11 @@ impl Bucket {
         self.burst
     }
 
+    #[cfg(test)]
+    pub(super) fn aside(&self) -> u64 {
+        self.aside
+    }
+
     pub(super) fn at(&self, nanos: u64) -> Moment {
         Moment { floor: self.grid.floor(nanos), ceil: self.grid.ceil(nanos) }
     }
@@ -53,7 +64,7 @@ impl Bucket {
     /// Tokens open to anyone at `now`.
     pub(super) fn open(&self, now: Moment) -> u64 {
         let lacking = self.full_at.saturating_sub(now.floor).div_ceil(self.grid.per_token);
-        (self.burst - self.aside).saturating_sub(lacking)
+        self.burst.saturating_sub(self.aside).saturating_sub(lacking)
     }
 
     /// The tick from which `n` more tokens are open, or `None` while that depends on what becomes of those set aside.
@@ -109,8 +120,34 @@ impl Bucket {
 
     fn charge(&mut self, n: u64, now: Moment) {
         if n > 0 {
-            self.full_at = self.full_at.max(now.ceil) + self.grid.cost(n);
+            self.full_at = self.full_at.max(now.ceil).saturating_add(self.grid.cost(n));
         }
+    }
+
+    /// Goes on as a bucket of another rate and size from time `nanos` (see the head of this file).
+    pub(super) fn change(&mut self, grid: Grid, burst: u64, nanos: u64) {
+        let old = self.grid.cost(self.burst);
+        let lack = self.full_at.saturating_sub(self.at(nanos).floor);
+        let price = (u128::from(grid.per_token), u128::from(self.grid.per_token));
+        let new = grid.cost(burst);
+        let lack = if lack <= old {
+            let level = narrow(u128::from(old - lack) * price.0 / price.1);
+            new.saturating_sub(level)
+        } else {
+            let debt = narrow((u128::from(lack - old) * price.0).div_ceil(price.1));
+            new.saturating_add(debt)
+        };
+        (self.grid, self.burst) = (grid, burst);
+        if lack == 0 {
+            self.full_at = 0;
+        } else {
+            self.full_at = grid.ceil(nanos).saturating_add(lack);
+        }
+    }
+
+    /// Takes tokens out until at most `level` are open.
+    pub(super) fn drain_to(&mut self, level: u64, now: Moment) {
+        self.charge(self.open(now).saturating_sub(level), now);
     }
 }
 
@@ -191,6 +228,53 @@ mod tests {
         assert_eq!(bucket.open_from(1), None);
         bucket.put_back(10);
         assert_eq!(drain(&mut bucket, 3_600_000_000_000), 10);
+    }
+
+    /// bucket4j#42, governor#39: what becomes of the tokens when the limit changes.
+    #[test]
+    fn a_change_keeps_the_tokens_and_clamps_them_to_the_new_burst() {
+        let second = 1_000_000_000;
+        for (taken, rate, burst, open, more_at, why) in [
+            (4, 2_000, 10, 6, second + 500_000, "only the rate: the level stays, the next token comes at the new pace"),
+            (4, 1_000, 20, 6, second + 1_000_000, "a larger burst is not filled for nothing"),
+            (4, 1_000, 5, 5, second, "a smaller one keeps what fits"),
+            (10, 1, 10, 0, 2 * second, "an empty bucket stays empty, and fills at the new pace"),
+        ] {
+            let mut bucket = bucket(Rate::per_second(1_000), 10);
+            assert!(bucket.take(taken, bucket.at(second)));
+            bucket.change(Rate::per_second(rate).grid().unwrap(), burst, second);
+            assert_eq!(bucket.open(bucket.at(second)), open, "{why}");
+            let more = if open == burst { open } else { open + 1 };
+            assert_eq!(bucket.open(bucket.at(more_at)), more, "{why}");
+            assert!(open == burst || bucket.open(bucket.at(more_at - 1)) == open, "{why}");
+        }
+    }
+
+    #[test]
+    fn fractions_of_a_token_survive_a_change_and_none_is_minted() {
+        let mut bucket = bucket(Rate::per_second(1_000), 10);
+        assert!(bucket.take(10, bucket.at(0)));
+        // Half a token is there; a thousand changes to and fro at the same instant leave it at half a token or just below.
+        for _ in 0..500 {
+            bucket.change(Rate::per_second(7).grid().unwrap(), 10, 500_000);
+            bucket.change(Rate::per_second(1_000).grid().unwrap(), 10, 500_000);
+        }
+        assert_eq!(bucket.open(bucket.at(999_999)), 0);
+        assert_eq!(bucket.open(bucket.at(1_000_000 + 1_000)), 1, "a thousand roundings of one nanosecond at most");
+    }
+
+    #[test]
+    fn what_was_promised_under_a_larger_burst_is_a_debt_under_a_smaller_one() {
+        let mut bucket = bucket(Rate::per_second(1_000), 10);
+        let start = bucket.at(0);
+        assert!(bucket.set_aside(10, start));
+        bucket.change(Rate::per_second(1_000).grid().unwrap(), 2, 0);
+        assert_eq!((bucket.open(start), bucket.open_from(1)), (0, None));
+        bucket.spend_aside(10, start);
+        assert_eq!(bucket.open_from(1), Some(9_000_000), "eight owed, and one more");
+        // ... and the debt is re-priced by the next change: 9 ms of it is then worth 90 ms.
+        bucket.change(Rate::per_second(100).grid().unwrap(), 2, 0);
+        assert_eq!(bucket.open_from(1), Some(90_000_000));
     }
 
     #[test]

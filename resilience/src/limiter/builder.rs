@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{InvalidLimiter, Rate, RateLimiter, bucket::Bucket, rate::saturating_nanos};
+use super::{
+    InvalidLimiter, Rate, RateLimiter,
+    bucket::Bucket,
+    rate::{Grid, saturating_nanos},
+};
 use crate::{Clock, TokioClock};
 
 /// How long a thread's lease should last (see `lease`): long enough that one settling (about 100 ns) is spread over
@@ -74,15 +78,19 @@ impl<C: Clock> Builder<C> {
     /// # Errors
     /// [`InvalidLimiter`] names the option at fault.
     pub fn build(self) -> Result<RateLimiter<C>, InvalidLimiter> {
-        let grid = self.rate.ok_or(InvalidLimiter::NoRate)?.grid()?;
-        let most = MAX_BURST_TICKS / grid.per_token;
-        match self.burst {
-            0 => Err(InvalidLimiter::NoBurst),
-            asked if asked > most => Err(InvalidLimiter::Burst { asked, most }),
-            burst => {
-                let bucket = Bucket::full(grid, burst);
-                Ok(RateLimiter::new(bucket, self.max_waiters, saturating_nanos(self.lease_time), self.clock))
-            }
-        }
+        let rate = self.rate.ok_or(InvalidLimiter::NoRate)?;
+        let bucket = Bucket::full(checked(rate, self.burst)?, self.burst);
+        Ok(RateLimiter::new(bucket, self.max_waiters, saturating_nanos(self.lease_time), self.clock))
+    }
+}
+
+/// The grid of this rate, if the burst is one it can have.
+pub(crate) fn checked(rate: Rate, burst: u64) -> Result<Grid, InvalidLimiter> {
+    let grid = rate.grid()?;
+    let most = MAX_BURST_TICKS / grid.per_token;
+    match burst {
+        0 => Err(InvalidLimiter::NoBurst),
+        asked if asked > most => Err(InvalidLimiter::Burst { asked, most }),
+        _ => Ok(grid),
     }
 }

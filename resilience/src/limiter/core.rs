@@ -8,6 +8,8 @@
 use std::{ops::Range, task::Waker};
 
 use super::{
+    Refused,
+    acquire::Claim,
     bucket::{Bucket, Moment},
     lease::{Leases, Ledger},
     queue::Queue,
@@ -21,15 +23,17 @@ pub(super) struct Core {
     /// The latest time seen. A clock that steps back is held here.
     pub(super) nanos: u64,
     pub(super) now: Moment,
+    /// Nothing is let through before this time.
+    pub(super) paused_until: u64,
 }
 
-/// The head of the queue and the tick its tokens are open from, if that is known.
+/// The head of the queue and the time (nanoseconds) its tokens are open from, if that is known.
 pub(super) type Alarm = Option<(u64, Option<u64>)>;
 
 impl Core {
     pub(super) fn new(bucket: Bucket, ledger: Ledger) -> Self {
         let now = bucket.at(0);
-        Self { bucket, queue: Queue::default(), ledger, nanos: 0, now }
+        Self { bucket, queue: Queue::default(), ledger, nanos: 0, now, paused_until: 0 }
     }
 
     /// Ends the leases of `homes` and moves the time on. The clock is read after the homes are emptied (see `lease`).
@@ -41,18 +45,32 @@ impl Core {
         self.bucket.spend_aside(settled.spent, self.now);
     }
 
+    pub(super) fn check_burst(&self, n: u64) -> Result<(), Refused> {
+        let burst = self.bucket.burst();
+        if n > burst { Err(Refused::ExceedsBurst { asked: n, burst }) } else { Ok(()) }
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.nanos < self.paused_until
+    }
+
     /// Grants the head of the queue, and the next, as long as their tokens are open.
     pub(super) fn serve(&mut self, woken: &mut Vec<Waker>) {
-        while let Some((_, tokens)) = self.queue.head()
+        while !self.is_paused()
+            && let Some((_, tokens)) = self.queue.head()
             && self.bucket.set_aside(tokens, self.now)
         {
             woken.extend(self.queue.grant_head());
         }
     }
 
-    /// Takes `n` tokens if they are open and nobody waits for them.
-    pub(super) fn take(&mut self, n: u64) -> bool {
-        self.queue.is_empty() && self.bucket.take(n, self.now)
+    /// Takes or holds `n` tokens if they are open and nobody waits for them.
+    pub(super) fn claim(&mut self, n: u64, claim: Claim) -> bool {
+        let free = !self.is_paused() && self.queue.is_empty();
+        free && match claim {
+            Claim::Spend => self.bucket.take(n, self.now),
+            Claim::Hold => self.bucket.set_aside(n, self.now),
+        }
     }
 
     /// After a taking of `n`: sets aside what this home will soon want.
@@ -65,21 +83,25 @@ impl Core {
 
     pub(super) fn alarm(&self) -> Alarm {
         let (ticket, tokens) = self.queue.head()?;
-        Some((ticket, self.bucket.open_from(tokens)))
+        let opens = self.bucket.open_from(tokens).map(|tick| self.bucket.grid.nanos_at(tick).max(self.paused_until));
+        Some((ticket, opens))
     }
 
     /// The time at which `n` tokens are open to a newcomer, behind all who wait, in nanoseconds.
     pub(super) fn ready_at(&self, n: u64) -> u64 {
         let wanted = self.queue.asked().saturating_add(n);
-        let tick = self.bucket.estimate(wanted, self.now.floor);
-        self.bucket.grid.nanos_at(tick)
+        // Those ahead can be served after the pause at the earliest; the bucket fills meanwhile.
+        let start = self.bucket.grid.floor(self.paused_until.max(self.nanos));
+        let tick = self.bucket.estimate(wanted, start);
+        self.bucket.grid.nanos_at(tick).max(self.paused_until)
     }
 
-    /// The tick before which not one token can be open to a newcomer; zero if that cannot be said.
+    /// The time before which not one token can be open to a newcomer; zero if that cannot be said.
     pub(super) fn gate(&self) -> u64 {
         if self.ledger.any_outstanding() {
             return 0;
         }
-        self.bucket.estimate(self.queue.asked().saturating_add(1), 0)
+        let tick = self.bucket.estimate(self.queue.asked().saturating_add(1), 0);
+        self.bucket.grid.nanos_at(tick).max(self.paused_until)
     }
 }

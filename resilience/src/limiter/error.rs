@@ -2,10 +2,12 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use tidemill_context::Cause;
+
 use super::Rate;
 
 /// The limiter did not let the call through. Nothing was taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Refused {
     /// The tokens are not there, or not within the caller's deadline.
@@ -25,6 +27,14 @@ pub enum Refused {
         /// How many wait.
         waiters: usize,
     },
+    /// The ambient [`Context`](tidemill_context::Context) was cancelled, before the wait or during it.
+    Cancelled(Cause),
+}
+
+impl From<Cause> for Refused {
+    fn from(cause: Cause) -> Self {
+        Self::Cancelled(cause)
+    }
 }
 
 impl Refused {
@@ -33,7 +43,7 @@ impl Refused {
     pub fn retry_after(&self) -> Option<Duration> {
         match *self {
             Self::Later { retry_after } => Some(retry_after),
-            Self::ExceedsBurst { .. } | Self::QueueFull { .. } => None,
+            Self::ExceedsBurst { .. } | Self::QueueFull { .. } | Self::Cancelled(_) => None,
         }
     }
 }
@@ -46,11 +56,19 @@ impl fmt::Display for Refused {
                 write!(f, "{asked} tokens asked of a rate limiter with a burst of {burst}")
             }
             Self::QueueFull { waiters } => write!(f, "{waiters} callers wait for the rate limiter already"),
+            Self::Cancelled(cause) => write!(f, "waiting for a rate limit: {cause}"),
         }
     }
 }
 
-impl Error for Refused {}
+impl Error for Refused {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Cancelled(cause) => cause.source(),
+            Self::Later { .. } | Self::ExceedsBurst { .. } | Self::QueueFull { .. } => None,
+        }
+    }
+}
 
 /// An option of the limiter makes no sense.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

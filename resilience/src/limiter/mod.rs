@@ -6,6 +6,8 @@
 //! - `lease`: tokens a hot thread holds in a cache line of its own and spends without a clock.
 //! - `core` and `queue`: what the one lock protects, and the waiters.
 //!
+//! On these stand the calls: `acquire` and `blocking` wait, `reserve` holds, `change` alters the limit under them all.
+//!
 //! **The way of a call.** Spend from the thread's lease: one compare-and-swap, done. Else, if the *gate* (the time
 //! before which not one token can be had) has not come: refused, for one load and one clock read, no lock. Else one
 //! pass through the core takes the tokens, and leases some more to a thread that is hot.
@@ -26,13 +28,16 @@
 //! of which the clock is 21 and the shared line the rest).
 
 mod acquire;
+mod blocking;
 mod bucket;
 mod builder;
+mod change;
 mod core;
 mod error;
 mod lease;
 mod queue;
 mod rate;
+mod reserve;
 
 use std::{
     fmt,
@@ -50,13 +55,16 @@ pub use self::{
     builder::Builder,
     error::{InvalidLimiter, Refused},
     rate::Rate,
+    reserve::Reservation,
 };
 
+pub(crate) use self::rate::{Grid, saturating_nanos};
+
 use self::{
+    acquire::Claim,
     bucket::Bucket,
     core::Core,
     lease::{Leases, Ledger},
-    rate::{Grid, saturating_nanos},
 };
 use crate::{Clock, TokioClock};
 
@@ -77,8 +85,6 @@ use crate::{Clock, TokioClock};
 pub struct RateLimiter<C: Clock = TokioClock> {
     leases: Leases,
     slow: Slow,
-    grid: Grid,
-    burst: u64,
     max_waiters: usize,
     clock: C,
     /// Zero on the limiter's own axis of nanoseconds.
@@ -88,7 +94,7 @@ pub struct RateLimiter<C: Clock = TokioClock> {
 /// What slow calls write, on cache lines of its own, since fast calls read its neighbours.
 #[repr(align(128))]
 struct Slow {
-    /// The tick before which not one token can be had; zero when that is not known. Written under the lock.
+    /// The time (nanoseconds) before which not one token can be had; zero when that is not known. Written under the lock.
     gate: AtomicU64,
     core: Mutex<Core>,
 }
@@ -105,8 +111,6 @@ impl<C: Clock> RateLimiter<C> {
         let leases = Leases::new(lease_nanos > 0);
         let ledger = Ledger::new(leases.len(), lease_nanos);
         Self {
-            grid: bucket.grid,
-            burst: bucket.burst(),
             slow: Slow { gate: AtomicU64::new(0), core: Mutex::new(Core::new(bucket, ledger)) },
             origin: clock.now(),
             leases,
@@ -137,8 +141,9 @@ impl<C: Clock> RateLimiter<C> {
 
     #[inline(never)]
     fn try_acquire_slowly(&self, home: usize, n: u64) -> Result<(), Refused> {
-        self.check_burst(n)?;
-        self.check_gate(n)?;
+        if n == 1 {
+            self.check_gate()?;
+        }
         self.pass(home, |core| self.take(core, home, n))
     }
 
@@ -146,8 +151,13 @@ impl<C: Clock> RateLimiter<C> {
     pub fn available(&self) -> u64 {
         self.pass(self.leases.home(), |core| {
             self.settle_all(core);
-            if core.queue.is_empty() { core.bucket.open(core.now) } else { 0 }
+            if core.queue.is_empty() && !core.is_paused() { core.bucket.open(core.now) } else { 0 }
         })
+    }
+
+    /// The most tokens that can be taken at once.
+    pub fn burst(&self) -> u64 {
+        self.lock().bucket.burst()
     }
 
     /// How many callers wait.
@@ -155,15 +165,8 @@ impl<C: Clock> RateLimiter<C> {
         self.lock().queue.len()
     }
 
-    fn check_burst(&self, n: u64) -> Result<(), Refused> {
-        if n > self.burst {
-            return Err(Refused::ExceedsBurst { asked: n, burst: self.burst });
-        }
-        Ok(())
-    }
-
-    /// Refuses without the lock while not even one token can be open.
-    fn check_gate(&self, n: u64) -> Result<(), Refused> {
+    /// Refuses one token without the lock while not even one can be open.
+    fn check_gate(&self) -> Result<(), Refused> {
         // Acquire, with the Release store in `pass`: the clock is read after the gate. It was shut when it was loaded, and
         // if its time has not come by the later clock read, it had not come then.
         let gate = self.slow.gate.load(Acquire);
@@ -171,24 +174,25 @@ impl<C: Clock> RateLimiter<C> {
             return Ok(());
         }
         let nanos = self.nanos();
-        if gate <= self.grid.floor(nanos) {
-            return Ok(());
-        }
-        let ready = gate.saturating_add(self.grid.cost(n.saturating_sub(1)));
-        Err(later(self.grid.nanos_at(ready), nanos))
+        if gate <= nanos { Ok(()) } else { Err(later(gate, nanos)) }
     }
 
-    /// Takes `n` tokens in a pass, from the leases of others if need be.
+    /// Takes `n` tokens in a pass, or says when.
     fn take(&self, core: &mut Core, home: usize, n: u64) -> Result<(), Refused> {
-        if core.take(n) {
-            core.lease(&self.leases, home, n);
-            return Ok(());
+        if self.try_claim(core, home, n, Claim::Spend)? { Ok(()) } else { Err(later(core.ready_at(n), core.nanos)) }
+    }
+
+    /// Takes or holds `n` tokens in a pass, from the leases of others if need be. Fails only if no wait would do.
+    fn try_claim(&self, core: &mut Core, home: usize, n: u64, claim: Claim) -> Result<bool, Refused> {
+        core.check_burst(n)?;
+        if core.claim(n, claim) {
+            if claim == Claim::Spend {
+                core.lease(&self.leases, home, n);
+            }
+            return Ok(true);
         }
         self.settle_all(core);
-        if core.take(n) {
-            return Ok(());
-        }
-        Err(later(core.ready_at(n), core.nanos))
+        Ok(core.claim(n, claim))
     }
 
     fn settle_all(&self, core: &mut Core) {
@@ -224,6 +228,10 @@ impl<C: Clock> RateLimiter<C> {
         self.slow.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn clock(&self) -> &C {
+        &self.clock
+    }
+
     fn nanos(&self) -> u64 {
         self.nanos_of(self.clock.now())
     }
@@ -233,7 +241,7 @@ impl<C: Clock> RateLimiter<C> {
     }
 }
 
-fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
+pub(crate) fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
     let wait = ready_nanos.saturating_sub(now_nanos);
     Refused::Later { retry_after: Duration::from_nanos(wait) }
 }
@@ -241,7 +249,7 @@ fn later(ready_nanos: u64, now_nanos: u64) -> Refused {
 impl<C: Clock> fmt::Debug for RateLimiter<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
-            .field("burst", &self.burst)
+            .field("burst", &self.burst())
             .field("available", &self.available())
             .field("waiters", &self.waiters())
             .finish_non_exhaustive()

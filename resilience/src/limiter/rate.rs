@@ -78,7 +78,7 @@ impl Rate {
     }
 
     /// The grid of this rate, or why there is none.
-    pub(super) fn grid(self) -> Result<Grid, InvalidLimiter> {
+    pub(crate) fn grid(self) -> Result<Grid, InvalidLimiter> {
         let period = self.period.as_nanos();
         let valid = self.tokens > 0 && u128::from(self.tokens) <= period && self.period <= MAX_PERIOD;
         if !valid {
@@ -110,9 +110,9 @@ impl fmt::Display for Rate {
 
 /// Exact conversion between nanoseconds and the ticks of one rate.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     /// Ticks one token costs (`K`).
-    pub(super) per_token: u64,
+    pub(crate) per_token: u64,
     /// This many ticks (`K * N`) ...
     ticks: u64,
     /// ... are exactly this many nanoseconds (`P`).
@@ -121,12 +121,12 @@ pub(super) struct Grid {
 
 impl Grid {
     /// The cost of `tokens`, at most `u64::MAX`.
-    pub(super) fn cost(self, tokens: u64) -> u64 {
+    pub(crate) fn cost(self, tokens: u64) -> u64 {
         self.per_token.saturating_mul(tokens)
     }
 
     /// The last tick not after `nanos`.
-    pub(super) fn floor(self, nanos: u64) -> u64 {
+    pub(crate) fn floor(self, nanos: u64) -> u64 {
         if self.ticks == self.nanos {
             return nanos;
         }
@@ -134,7 +134,7 @@ impl Grid {
     }
 
     /// The first tick not before `nanos`.
-    pub(super) fn ceil(self, nanos: u64) -> u64 {
+    pub(crate) fn ceil(self, nanos: u64) -> u64 {
         if self.ticks == self.nanos {
             return nanos;
         }
@@ -142,7 +142,7 @@ impl Grid {
     }
 
     /// The first nanosecond at which tick number `ticks` has come.
-    pub(super) fn nanos_at(self, ticks: u64) -> u64 {
+    pub(crate) fn nanos_at(self, ticks: u64) -> u64 {
         if self.ticks == self.nanos {
             return ticks;
         }
@@ -151,11 +151,12 @@ impl Grid {
 }
 
 /// `duration` in whole nanoseconds, at most `u64::MAX` (584 years).
-pub(super) fn saturating_nanos(duration: Duration) -> u64 {
+pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-fn narrow(wide: u128) -> u64 {
+/// At most `u64::MAX`.
+pub(super) fn narrow(wide: u128) -> u64 {
     u64::try_from(wide).unwrap_or(u64::MAX)
 }
 
