@@ -1,8 +1,11 @@
 //! What a call costs, beside the fastest peer and the floor: `cargo run --release --example speed`,
-//! or one part of it with `-- allowed`, `-- refused`, `-- retry`.
+//! or one part of it with `-- allowed`, `-- refused`, `-- retry`, `-- breaker`, `-- breaker-open`.
 //!
 //! In each round all contenders run in turn, so that a machine that changes pace changes it for all of them. A line shows
 //! the best round, the median round, and the median of the rounds' ratios to the first line.
+
+#[path = "speed/breaker.rs"]
+mod breaker;
 
 use std::{
     hint::black_box,
@@ -208,8 +211,13 @@ fn retry_first_try() {
 
 fn main() {
     let only = std::env::args().nth(1);
-    for (name, part) in [("allowed", limiter_allowed as fn()), ("refused", limiter_refused), ("retry", retry_first_try)]
-    {
+    for (name, part) in [
+        ("allowed", limiter_allowed as fn()),
+        ("refused", limiter_refused),
+        ("retry", retry_first_try),
+        ("breaker", breaker::closed),
+        ("breaker-open", breaker::open),
+    ] {
         if only.as_deref().is_none_or(|only| only == name) {
             part();
         }

@@ -1,20 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod adaptive;
 mod all_of;
 mod ambient;
+mod breaker;
+mod bulkhead;
 mod clock;
 mod limiter;
 mod line;
 mod manual_clock;
 mod metered;
+mod registry;
 mod retry;
+mod sync;
+mod thread;
+mod waiting;
 
+pub use adaptive::{
+    AdaptiveLimit, AdaptivePermit, Aimd, Builder as AdaptiveLimitBuilder, Gradient2, InvalidAdaptive, LimitAlgorithm,
+    LimitReached, Vegas, Window as LimitWindow,
+};
 pub use all_of::{AllOf, AllOfBuilder, RefusedBy};
+pub use breaker::{
+    BreakerOpen, BreakerSnapshot, BreakerWait, Builder as CircuitBreakerBuilder, CallError, CircuitBreaker, Forced,
+    InvalidBreaker, Outcome, Permit, Reason as TransitionReason, State, Transition,
+};
+pub use bulkhead::{
+    Builder as BulkheadBuilder, Bulkhead, BulkheadFull, BulkheadPermit, BulkheadStats, InvalidBulkhead,
+    OwnedBulkheadPermit,
+};
 pub use clock::{Clock, TokioClock};
 pub use limiter::{Builder as RateLimiterBuilder, InvalidLimiter, Rate, RateLimiter, Refused, Reservation};
 pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
+pub use registry::{Keep, Keyed};
 pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,
     RetryBudget, RetryError, Retrying,
