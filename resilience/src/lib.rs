@@ -9,6 +9,7 @@ mod line;
 mod manual_clock;
 mod metered;
 mod retry;
+mod sync;
 
 pub use all_of::{AllOf, AllOfBuilder, RefusedBy};
 pub use clock::{Clock, TokioClock};
@@ -17,5 +18,10 @@ pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
 pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,
-    RetryBudget, RetryError, Retrying,
+    RetryBudget, RetryError, Retrying, Spend, Waits,
 };
+
+/// The seams of [`Retrying`]: what its type parameters stand for.
+pub mod retrying {
+    pub use crate::retry::{Always, ByOutcome, ByPolicy, Classify, Delays, OnRetry, Silent};
+}

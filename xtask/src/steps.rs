@@ -29,12 +29,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
-    Step {
-        name: "loom",
-        what: "the protocols of scheduler and context, every interleaving",
-        part_of_test: true,
-        run: loom,
-    },
+    Step { name: "loom", what: "the protocols, in every interleaving", part_of_test: true, run: loom },
     Step { name: "shuttle", what: "the whole scheduler under random interleavings", part_of_test: true, run: shuttle },
     Step {
         name: "services",
@@ -164,7 +159,7 @@ fn model(at: &Workspace, package: &str, checker: &str) -> Call {
 }
 
 fn loom(at: &Workspace) -> Result<(), String> {
-    for package in ["tidemill-scheduler", "tidemill-context"] {
+    for package in ["tidemill-scheduler", "tidemill-context", "tidemill-resilience"] {
         model(at, package, "loom").env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS).run()?;
     }
     Ok(())
