@@ -24,6 +24,7 @@ mod run;
 use std::time::Duration;
 
 use self::backoff::Growth;
+pub(crate) use self::budget::Counted;
 pub use self::{
     backoff::{Jitter, Waits},
     budget::{InvalidBudget, RetryBudget, Spend},

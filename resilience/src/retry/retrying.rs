@@ -54,7 +54,7 @@ impl Retry {
     where
         Fut: Future<Output = Result<T, E>>,
     {
-        run::run(!self.is_timed(), || self.bare_run(), operation)
+        run::run(|| self.bare_run(), operation)
     }
 
     /// Runs `operation` on this thread; every error is retried. See [`Retrying::run_blocking`].
@@ -63,7 +63,7 @@ impl Retry {
     /// As [`Retrying::run_blocking`].
     #[inline]
     pub fn run_blocking<T, E>(&self, operation: impl FnMut(AttemptInfo) -> Result<T, E>) -> Result<T, RetryError<E>> {
-        run::run_blocking(!self.is_timed(), || self.bare_run(), operation)
+        run::run_blocking(|| self.bare_run(), operation)
     }
 
     /// A run that borrows everything, so that the policy is not copied for it.
@@ -196,7 +196,7 @@ impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
         D: Delays,
         Fut: Future<Output = Result<T, E>>,
     {
-        run::run(self.is_direct(), || self.as_run(), operation)
+        run::run(|| self.as_run(), operation)
     }
 
     /// Runs `operation` on this thread until it succeeds or the policy ends the run, and sleeps between attempts.
@@ -212,12 +212,7 @@ impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
         H: OnRetry<E>,
         D: Delays,
     {
-        run::run_blocking(self.is_direct(), || self.as_run(), operation)
-    }
-
-    /// The first attempt needs neither clock nor budget.
-    fn is_direct(&self) -> bool {
-        !self.policy.is_timed() && self.deadline.is_none() && self.budget.is_none()
+        run::run_blocking(|| self.as_run(), operation)
     }
 
     fn as_run(&self) -> Run<'_, F, H, D, C> {
