@@ -7,6 +7,9 @@ mod ambient;
 mod breaker;
 mod bulkhead;
 mod clock;
+mod flight;
+mod guard;
+mod hedge;
 mod limiter;
 mod line;
 mod manual_clock;
@@ -31,11 +34,20 @@ pub use bulkhead::{
     OwnedBulkheadPermit,
 };
 pub use clock::{Clock, TokioClock};
+pub use flight::{FlightError, InvalidFlight, SingleFlight};
+pub use guard::{TimedOut, fallback, timeout, timeout_by};
+pub use hedge::{Builder as HedgeBuilder, Hedge, HedgeError, HedgeInfo, Hedging, InvalidHedge};
 pub use limiter::{Builder as RateLimiterBuilder, InvalidLimiter, Rate, RateLimiter, Refused, Reservation};
 pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
 pub use registry::{Keep, Keyed};
 pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,
-    RetryBudget, RetryError, Retrying,
+    RetryBudget, RetryError, Retrying, Spend, Waits,
 };
+
+/// The seams of [`Retrying`] and [`Hedging`]: what their type parameters stand for.
+pub mod seams {
+    pub use crate::hedge::{Admit, Unlimited};
+    pub use crate::retry::{Always, ByOutcome, ByPolicy, Classify, Delays, OnRetry, Silent};
+}

@@ -2,10 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use super::{Jitter, Retry};
-
-pub(super) const DOUBLING: u32 = 2;
-pub(super) const CONSTANT: u32 = 1;
+use super::{Jitter, Retry, backoff::Growth};
 
 /// Attempts when neither they nor the time are limited: what the SRE book allows one request.
 const DEFAULT_ATTEMPTS: u32 = 3;
@@ -19,7 +16,7 @@ const DEFAULT_MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// The longest of any option's times: a year. It keeps sums of times far from every clock's end.
 const MAX_TIME: Duration = Duration::from_secs(366 * 86_400);
 
-/// Options of a [`Retry`]; made by [`Retry::exponential`] and [`Retry::constant`].
+/// Options of a [`Retry`]; made by [`Retry::exponential`] and its sisters.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Builder {
@@ -28,10 +25,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub(super) const fn new(initial_delay: Duration, factor: u32) -> Self {
+    pub(super) const fn new(initial_delay: Duration, growth: Growth) -> Self {
         let policy = Retry {
             initial_delay,
-            factor,
+            growth,
             max_delay: DEFAULT_MAX_DELAY,
             jitter: Jitter::Full,
             max_attempts: DEFAULT_ATTEMPTS,
@@ -43,9 +40,9 @@ impl Builder {
         Self { policy, max_attempts: None }
     }
 
-    /// By what each wait grows. Default 2 for exponential, 1 for constant.
+    /// By what each wait is multiplied, whatever made it grow so far. Default 2 for exponential, 1 for constant.
     pub const fn factor(mut self, factor: u32) -> Self {
-        self.policy.factor = factor;
+        self.policy.growth = Growth::Factor(factor);
         self
     }
 
@@ -105,8 +102,11 @@ impl Builder {
             (None, Some(_)) => u32::MAX,
             (None, None) => DEFAULT_ATTEMPTS,
         };
-        if policy.factor == 0 {
+        if matches!(policy.growth, Growth::Factor(0)) {
             return Err(InvalidRetry::NoFactor);
+        }
+        if matches!(policy.jitter, Jitter::PlusMinus(percent) if percent > 100) {
+            return Err(InvalidRetry::JitterAbove100);
         }
         if policy.initial_delay.as_nanos() > policy.max_delay.as_nanos() {
             return Err(InvalidRetry::DelayAboveMax);
@@ -138,6 +138,8 @@ pub enum InvalidRetry {
     NoAttempts,
     /// `factor` is zero.
     NoFactor,
+    /// [`Jitter::PlusMinus`] of more than the whole wait.
+    JitterAbove100,
     /// The first delay is above `max_delay`.
     DelayAboveMax,
     /// `within` or `attempt_timeout` is zero.
@@ -151,6 +153,7 @@ impl fmt::Display for InvalidRetry {
         f.write_str(match self {
             Self::NoAttempts => "a retry policy needs at least one attempt",
             Self::NoFactor => "the factor of a retry policy must not be zero",
+            Self::JitterAbove100 => "the jitter of a retry policy is above 100 % of the wait",
             Self::DelayAboveMax => "the first delay of a retry policy is above its max_delay",
             Self::NoTime => "a time limit of a retry policy must not be zero",
             Self::TooLong => "a time of a retry policy is above a year",
@@ -172,6 +175,7 @@ mod tests {
         for (builder, expected) in [
             (base.max_attempts(0), InvalidRetry::NoAttempts),
             (base.factor(0), InvalidRetry::NoFactor),
+            (base.jitter(Jitter::PlusMinus(101)), InvalidRetry::JitterAbove100),
             (base.max_delay(Duration::ZERO), InvalidRetry::DelayAboveMax),
             (base.within(Duration::ZERO), InvalidRetry::NoTime),
             (base.attempt_timeout(Duration::ZERO), InvalidRetry::NoTime),

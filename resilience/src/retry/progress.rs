@@ -1,30 +1,21 @@
 //! The rules of one run: how far it is, and what follows a failed attempt. No clock, no sleep, no await in here.
 //!
-//! After a failure the questions are asked in this order, and the first that says no ends the run: may this *error* be
+//! After a failure the questions are asked in this order, and the first that says no ends the run: may this *outcome* be
 //! retried, is there *time* left, are there *attempts* left, does the *wait* fit into the time, is there a *budget*? The
 //! budget comes last, so that nothing is paid for a retry that is not made.
+//!
+//! What is paid for is a request *sent*. The first is free; an attempt that was not sent leaves its right to the next one, and
+//! a right that was paid for and never used is refunded.
 
 use std::time::Duration;
 
-use super::{Reason, Retry, RetryBudget, RetryError, backoff::Backoff};
-
-/// What to do about an error.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Decision {
-    /// Try again after the policy's own wait.
-    Retry,
-    /// Try again after this long, as a server asked for. It replaces the policy's wait, without jitter; it is cut to
-    /// [`max_retry_after`](super::Builder::max_retry_after); if it does not fit into the time left, the run ends at once.
-    RetryAfter(Duration),
-    /// The error is final.
-    Stop,
-}
+use super::{Decision, Reason, Retry, RetryBudget, RetryError, Spend};
 
 /// What an attempt is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct AttemptInfo {
-    /// 1 for the first attempt.
+    /// 1 for the first attempt. One less is what gRPC sends as `grpc-previous-rpc-attempts`.
     pub number: u32,
     /// Time for this attempt, if any limit is set: what to pass on as a time-out to whatever it calls.
     pub time_left: Option<Duration>,
@@ -45,29 +36,34 @@ pub struct Attempt<'a, E> {
     pub elapsed: Duration,
     /// The wait that follows.
     pub delay: Duration,
-    /// Its error; `None` if its time-out cut it.
+    /// Its error; `None` if its time-out cut it, or if it had a value that was not good enough.
     pub error: Option<&'a E>,
 }
 
-/// How an attempt ended without a value.
-pub(super) enum Failure<E> {
-    Error(E, Decision),
-    CutOff,
+/// The right to send a request.
+#[derive(Debug)]
+enum Right<'b> {
+    /// Of the first.
+    Free,
+    Paid(Spend<'b>),
+    /// A request was sent by it.
+    Used,
 }
 
 /// How far a run is. Cheap to begin: what only a failure needs is made at the first one.
 #[derive(Debug)]
-pub(super) struct Progress<E> {
+pub(super) struct Progress<'b, E, W> {
     /// Time in all, counted from the start.
     limit: Option<Duration>,
     number: u32,
-    backoff: Option<Backoff>,
+    waits: Option<W>,
     last: Option<E>,
+    right: Right<'b>,
 }
 
-impl<E> Progress<E> {
+impl<'b, E, W: Iterator<Item = Duration>> Progress<'b, E, W> {
     pub(super) fn new(limit: Option<Duration>) -> Self {
-        Self { limit, number: 0, backoff: None, last: None }
+        Self { limit, number: 0, waits: None, last: None, right: Right::Free }
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -88,43 +84,53 @@ impl<E> Progress<E> {
         Some(AttemptInfo { number: self.number, time_left })
     }
 
-    /// The wait after `failure` at `elapsed`, or why there is none.
+    /// The wait before the next attempt, or why there is none; `used_up` is the reason if there are no more attempts.
     pub(super) fn next_wait(
         &mut self,
         policy: &Retry,
-        failure: Failure<E>,
+        (decision, used_up): (Decision, Reason),
         elapsed: Duration,
-        budget: Option<&RetryBudget>,
+        budget: Option<&'b RetryBudget>,
+        waits: impl FnOnce() -> W,
     ) -> Result<Duration, Reason> {
-        let (decision, used_up) = match failure {
-            Failure::CutOff => (Decision::Retry, Reason::TimedOut),
-            Failure::Error(error, decision) => {
-                self.last = Some(error);
-                (decision, Reason::Exhausted)
-            }
-        };
+        if !matches!(decision, Decision::NotSent(_)) {
+            self.right = Right::Used;
+        }
         let delay = match decision {
             Decision::Stop => return Err(Reason::Stopped),
-            Decision::RetryAfter(delay) => delay.min(policy.max_retry_after),
-            Decision::Retry => self.backoff.get_or_insert_with(|| Backoff::new(policy)).next(),
+            Decision::RetryAfter(delay) => {
+                self.waits = None;
+                Some(delay.min(policy.max_retry_after))
+            }
+            Decision::NotSent(Some(delay)) => Some(delay.min(policy.max_retry_after)),
+            Decision::Retry | Decision::NotSent(None) => self.waits.get_or_insert_with(waits).next(),
         };
         if self.is_over_at(elapsed) {
             return Err(Reason::Deadline);
         }
-        if self.number >= policy.max_attempts {
-            return Err(used_up);
-        }
+        let Some(delay) = delay.filter(|_| self.number < policy.max_attempts) else { return Err(used_up) };
         if self.is_over_at(elapsed.saturating_add(delay)) {
             return Err(Reason::Deadline);
         }
-        if budget.is_some_and(|budget| !budget.withdraw()) {
-            return Err(Reason::BudgetSpent);
-        }
+        self.pay(budget)?;
         Ok(delay)
+    }
+
+    /// Makes sure of the right to send the next request.
+    fn pay(&mut self, budget: Option<&'b RetryBudget>) -> Result<(), Reason> {
+        if let (Right::Used, Some(budget)) = (&self.right, budget) {
+            self.right = Right::Paid(budget.withdraw().ok_or(Reason::BudgetSpent)?);
+        }
+        Ok(())
     }
 
     fn is_over_at(&self, elapsed: Duration) -> bool {
         self.limit.is_some_and(|limit| elapsed >= limit)
+    }
+
+    /// Keeps the error of a failed attempt.
+    pub(super) fn keep(&mut self, error: E) {
+        self.last = Some(error);
     }
 
     /// The last error seen.
@@ -133,6 +139,9 @@ impl<E> Progress<E> {
     }
 
     pub(super) fn give_up(self, reason: Reason, elapsed: Duration) -> RetryError<E> {
+        if let Right::Paid(spend) = self.right {
+            spend.refund();
+        }
         RetryError { last: self.last, attempts: self.number, elapsed, reason }
     }
 }

@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use super::{
-    Attempt, AttemptInfo, Decision, Retry, RetryBudget, RetryError,
+    Always, Attempt, AttemptInfo, ByOutcome, ByPolicy, Classify, Decision, Delays, OnRetry, Retry, RetryBudget,
+    RetryError, Silent,
     run::{self, Run},
 };
 use crate::{Clock, TokioClock};
@@ -30,55 +31,14 @@ use crate::{Clock, TokioClock};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing runs before `run` or `run_blocking`"]
-pub struct Retrying<'b, F = Always, H = Silent, C: Clock = TokioClock> {
+pub struct Retrying<'b, F = Always, H = Silent, D = ByPolicy, C: Clock = TokioClock> {
     policy: Retry,
     classify: F,
     on_retry: H,
+    delays: D,
     clock: C,
     deadline: Option<C::Instant>,
     budget: Option<&'b RetryBudget>,
-}
-
-/// The default classification: every error is worth another attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct Always;
-
-/// The default hook: nobody listens.
-#[derive(Clone, Copy, Debug)]
-pub struct Silent;
-
-/// Says what to do about an error: a closure, or the default.
-pub trait Classify<E> {
-    /// The decision on `error`.
-    fn decide(&self, error: &E) -> Decision;
-}
-
-impl<E> Classify<E> for Always {
-    fn decide(&self, _: &E) -> Decision {
-        Decision::Retry
-    }
-}
-
-impl<E, F: Fn(&E) -> Decision> Classify<E> for F {
-    fn decide(&self, error: &E) -> Decision {
-        self(error)
-    }
-}
-
-/// Hears of each retry: a closure, or the default.
-pub trait OnRetry<E> {
-    /// `attempt` failed and its wait begins.
-    fn notify(&self, attempt: Attempt<'_, E>);
-}
-
-impl<E> OnRetry<E> for Silent {
-    fn notify(&self, _: Attempt<'_, E>) {}
-}
-
-impl<E, H: Fn(Attempt<'_, E>)> OnRetry<E> for H {
-    fn notify(&self, attempt: Attempt<'_, E>) {
-        self(attempt);
-    }
 }
 
 impl Retry {
@@ -94,7 +54,7 @@ impl Retry {
     where
         Fut: Future<Output = Result<T, E>>,
     {
-        run::run(self.is_timed(), || self.bare_run(), operation)
+        run::run(|| self.bare_run(), operation)
     }
 
     /// Runs `operation` on this thread; every error is retried. See [`Retrying::run_blocking`].
@@ -103,12 +63,20 @@ impl Retry {
     /// As [`Retrying::run_blocking`].
     #[inline]
     pub fn run_blocking<T, E>(&self, operation: impl FnMut(AttemptInfo) -> Result<T, E>) -> Result<T, RetryError<E>> {
-        run::run_blocking(self.is_timed(), || self.bare_run(), operation)
+        run::run_blocking(|| self.bare_run(), operation)
     }
 
     /// A run that borrows everything, so that the policy is not copied for it.
-    fn bare_run(&self) -> Run<'_, Always, Silent, TokioClock> {
-        Run { policy: self, classify: &Always, on_retry: &Silent, clock: &TokioClock, deadline: None, budget: None }
+    fn bare_run(&self) -> Run<'_, Always, Silent, ByPolicy, TokioClock> {
+        Run {
+            policy: self,
+            classify: &Always,
+            on_retry: &Silent,
+            delays: &ByPolicy,
+            clock: &TokioClock,
+            deadline: None,
+            budget: None,
+        }
     }
 
     /// Adds nothing yet: where a chain of [`Retrying`]'s methods begins.
@@ -117,8 +85,9 @@ impl Retry {
     }
 
     /// Reads and sleeps by `clock`, on whose axis deadlines are then given.
-    pub const fn clock<C: Clock>(self, clock: C) -> Retrying<'static, Always, Silent, C> {
-        Retrying { policy: self, classify: Always, on_retry: Silent, clock, deadline: None, budget: None }
+    pub const fn clock<C: Clock>(self, clock: C) -> Retrying<'static, Always, Silent, ByPolicy, C> {
+        let (classify, on_retry, delays) = (Always, Silent, ByPolicy);
+        Retrying { policy: self, classify, on_retry, delays, clock, deadline: None, budget: None }
     }
 
     /// Decides by `classify` what to do about an error.
@@ -127,20 +96,74 @@ impl Retry {
     }
 }
 
-impl<'b, F, H, C: Clock> Retrying<'b, F, H, C> {
+impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
     /// Decides by `classify` what to do about an error.
-    pub fn classify<E, G: Fn(&E) -> Decision>(self, classify: G) -> Retrying<'b, G, H, C> {
-        let Self { policy, on_retry, clock, deadline, budget, .. } = self;
-        Retrying { policy, classify, on_retry, clock, deadline, budget }
+    pub fn classify<E, G: Fn(&E) -> Decision>(self, classify: G) -> Retrying<'b, G, H, D, C> {
+        self.with_classify(classify)
+    }
+
+    /// Decides by `classify` what to do about an error, and about a value that may not be good enough.
+    ///
+    /// For a value, [`Decision::Stop`] says that it is the answer. A run that gives up on a value returns it as it is: a poor
+    /// answer is still an answer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidemill_resilience::{Decision, Retry};
+    ///
+    /// let policy = Retry::constant(Duration::ZERO).build()?;
+    /// let status = policy
+    ///     .plain()
+    ///     .classify_outcome(|outcome: Result<&u16, &String>| match outcome {
+    ///         Ok(500..) | Err(_) => Decision::Retry,
+    ///         Ok(_) => Decision::Stop,
+    ///     })
+    ///     .run_blocking(|attempt| Ok(if attempt.number < 3 { 503 } else { 200 }));
+    /// assert_eq!(status, Ok(200));
+    /// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+    /// ```
+    pub fn classify_outcome<T, E, G>(self, classify: G) -> Retrying<'b, ByOutcome<G>, H, D, C>
+    where
+        G: Fn(Result<&T, &E>) -> Decision,
+    {
+        self.with_classify(ByOutcome(classify))
+    }
+
+    fn with_classify<G>(self, classify: G) -> Retrying<'b, G, H, D, C> {
+        let Self { policy, on_retry, delays, clock, deadline, budget, .. } = self;
+        Retrying { policy, classify, on_retry, delays, clock, deadline, budget }
     }
 
     /// Tells `hook` of each failed attempt that is followed by another, before the wait.
-    pub fn on_retry<E, G: Fn(Attempt<'_, E>)>(self, hook: G) -> Retrying<'b, F, G, C>
+    pub fn on_retry<E, G: Fn(Attempt<'_, E>)>(self, hook: G) -> Retrying<'b, F, G, D, C> {
+        let Self { policy, classify, delays, clock, deadline, budget, .. } = self;
+        Retrying { policy, classify, on_retry: hook, delays, clock, deadline, budget }
+    }
+
+    /// Takes the waits of each run from the iterator that `delays` makes, as they are: without jitter and maximum. The run ends
+    /// as exhausted when they do.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidemill_resilience::{ManualClock, Retry};
+    ///
+    /// let policy = Retry::constant(Duration::ZERO).max_attempts(100).build()?;
+    /// let waits = [10, 10, 500].map(Duration::from_millis);
+    /// let failed = policy
+    ///     .clock(ManualClock::new())
+    ///     .delays(|| waits.into_iter())
+    ///     .run_blocking(|_| Err::<(), _>("down"))
+    ///     .unwrap_err();
+    /// assert_eq!((failed.attempts, failed.elapsed), (4, waits.iter().sum()));
+    /// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+    /// ```
+    pub fn delays<I, G>(self, delays: G) -> Retrying<'b, F, H, G, C>
     where
-        F: Classify<E>,
+        I: Iterator<Item = std::time::Duration>,
+        G: Fn() -> I,
     {
-        let Self { policy, classify, clock, deadline, budget, .. } = self;
-        Retrying { policy, classify, on_retry: hook, clock, deadline, budget }
+        let Self { policy, classify, on_retry, clock, deadline, budget, .. } = self;
+        Retrying { policy, classify, on_retry, delays, clock, deadline, budget }
     }
 
     /// Ends every run at `deadline`, or at the policy's own limit if that is earlier.
@@ -149,10 +172,10 @@ impl<'b, F, H, C: Clock> Retrying<'b, F, H, C> {
         self
     }
 
-    /// Pays for retries out of `budget`, and pays into it with each success.
-    pub fn budget<'n>(self, budget: &'n RetryBudget) -> Retrying<'n, F, H, C> {
-        let Self { policy, classify, on_retry, clock, deadline, .. } = self;
-        Retrying { policy, classify, on_retry, clock, deadline, budget: Some(budget) }
+    /// Pays for retries out of `budget`, and records successes and failures in it, unless a layer inside has.
+    pub fn budget<'n>(self, budget: &'n RetryBudget) -> Retrying<'n, F, H, D, C> {
+        let Self { policy, classify, on_retry, delays, clock, deadline, .. } = self;
+        Retrying { policy, classify, on_retry, delays, clock, deadline, budget: Some(budget) }
     }
 
     /// Runs `operation` until it succeeds or the policy ends the run.
@@ -168,11 +191,12 @@ impl<'b, F, H, C: Clock> Retrying<'b, F, H, C> {
         operation: impl FnMut(AttemptInfo) -> Fut,
     ) -> impl Future<Output = Result<T, RetryError<E>>>
     where
-        F: Classify<E>,
+        F: Classify<T, E>,
         H: OnRetry<E>,
+        D: Delays,
         Fut: Future<Output = Result<T, E>>,
     {
-        run::run(self.is_timed(), || self.as_run(), operation)
+        run::run(|| self.as_run(), operation)
     }
 
     /// Runs `operation` on this thread until it succeeds or the policy ends the run, and sleeps between attempts.
@@ -184,18 +208,15 @@ impl<'b, F, H, C: Clock> Retrying<'b, F, H, C> {
     #[inline]
     pub fn run_blocking<T, E>(&self, operation: impl FnMut(AttemptInfo) -> Result<T, E>) -> Result<T, RetryError<E>>
     where
-        F: Classify<E>,
+        F: Classify<T, E>,
         H: OnRetry<E>,
+        D: Delays,
     {
-        run::run_blocking(self.is_timed(), || self.as_run(), operation)
+        run::run_blocking(|| self.as_run(), operation)
     }
 
-    fn is_timed(&self) -> bool {
-        self.policy.is_timed() || self.deadline.is_some()
-    }
-
-    fn as_run(&self) -> Run<'_, F, H, C> {
-        let Self { policy, classify, on_retry, clock, deadline, budget } = self;
-        Run { policy, classify, on_retry, clock, deadline: *deadline, budget: *budget }
+    fn as_run(&self) -> Run<'_, F, H, D, C> {
+        let Self { policy, classify, on_retry, delays, clock, deadline, budget } = self;
+        Run { policy, classify, on_retry, delays, clock, deadline: *deadline, budget: *budget }
     }
 }

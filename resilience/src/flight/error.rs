@@ -1,0 +1,48 @@
+//! What a single flight refuses.
+
+use std::{error::Error, fmt};
+
+/// The call was neither made nor joined.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FlightError {
+    /// As many keys as allowed have a call under way.
+    TooManyKeys {
+        /// Of this key's share of the map.
+        keys: usize,
+    },
+    /// As many callers as allowed wait for this key.
+    TooManyWaiters {
+        /// Who wait already.
+        waiters: usize,
+    },
+}
+
+impl fmt::Display for FlightError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyKeys { keys } => write!(f, "calls for {keys} other keys are under way already"),
+            Self::TooManyWaiters { waiters } => write!(f, "{waiters} callers wait for the same call already"),
+        }
+    }
+}
+
+impl Error for FlightError {}
+
+/// An option of the single flight makes no sense.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum InvalidFlight {
+    /// `max_keys` is zero.
+    NoKeys,
+}
+
+impl fmt::Display for InvalidFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKeys => f.write_str("a single flight without room for a key refuses every call"),
+        }
+    }
+}
+
+impl Error for InvalidFlight {}
