@@ -11,7 +11,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Poll, Wake, Waker},
     time::{Duration, Instant},
 };
@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     listeners::Listener,
     node::Node,
-    sync::{Thread, thread},
+    sync::{OnceLock, Thread, thread},
     values::Values,
 };
 

@@ -26,7 +26,7 @@
 use std::{
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::Waker,
     time::Instant,
 };
@@ -35,7 +35,7 @@ use crate::{
     Cause,
     clock::{Alarm, Clock},
     listeners::{Call, Listener, Listeners, Place},
-    sync::{AtomicBool, Mutex, Ordering, lock},
+    sync::{AtomicBool, Mutex, OnceLock, Ordering, lock},
 };
 
 pub(crate) struct Node {
@@ -69,7 +69,7 @@ impl Node {
             cancelled: AtomicBool::new(false),
             state: Mutex::new(State::Open(Listeners::default())),
             deadline: inherited.chain(deadline).min(),
-            links: [const { OnceLock::new() }; 2],
+            links: [OnceLock::new(), OnceLock::new()],
             alarm: OnceLock::new(),
         });
         for (parent, link) in parents.into_iter().zip(&node.links) {
