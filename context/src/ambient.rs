@@ -132,6 +132,6 @@ impl Context {
     /// # });
     /// ```
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run::new(self.scope(future), self.cancelled())
+        Run::new(self.scope(future))
     }
 }

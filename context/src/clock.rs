@@ -18,7 +18,7 @@ use std::{
 use crate::{
     Cause, Context,
     node::Node,
-    sync::{Mutex, lock},
+    sync::{AtomicU64, Mutex, Ordering, lock},
     system,
     timers::{Key, Timers},
 };
@@ -38,27 +38,40 @@ impl Clock {
     }
 
     /// Will cancel `node` at the time `at`; `None` if that is not to come any more.
-    pub(crate) fn alarm(&self, at: Instant, node: &Arc<Node>) -> Option<Alarm> {
-        let key = match self {
-            Self::System if at <= Instant::now() => return None,
-            Self::System => system::enter(at, node),
-            Self::Manual(clock) => clock.enter(at, node)?,
-        };
-        Some(Alarm { clock: self.clone(), key })
+    fn enter(&self, at: Instant, now: Instant, node: &Arc<Node>) -> Option<Key> {
+        match self {
+            Self::System => (at > now).then(|| system::enter(at, node)),
+            Self::Manual(clock) => clock.enter(at, node),
+        }
     }
 }
 
-/// A deadline that is waited for.
+/// A deadline that is waited for on a clock, once it is set.
 pub(crate) struct Alarm {
     clock: Clock,
-    key: Key,
+    /// Of the key; zero before. Relaxed: set by the maker of the node, looked up by its destructor, and the counted reference
+    /// orders the two.
+    number: AtomicU64,
 }
 
 impl Alarm {
-    pub(crate) fn stop(self) {
-        match self.clock {
-            Clock::System => system::leave(self.key),
-            Clock::Manual(clock) => lock(&clock.state).timers.leave(self.key),
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, number: AtomicU64::new(0) }
+    }
+
+    /// Will cancel `node` at the time `at`; `false` if that is not to come any more.
+    pub(crate) fn set(&self, at: Instant, now: Instant, node: &Arc<Node>) -> bool {
+        let key = self.clock.enter(at, now, node);
+        self.number.store(key.map_or(0, |key| key.number), Ordering::Relaxed);
+        key.is_some()
+    }
+
+    pub(crate) fn stop(&self, at: Instant) {
+        let key = Key { at, number: self.number.load(Ordering::Relaxed) };
+        match &self.clock {
+            _ if key.number == 0 => {}
+            Clock::System => system::leave(key),
+            Clock::Manual(clock) => lock(&clock.state).timers.leave(key),
         }
     }
 }

@@ -11,7 +11,7 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Poll, Wake, Waker},
     time::{Duration, Instant},
 };
@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     listeners::Listener,
     node::Node,
-    sync::{Thread, thread},
+    sync::{OnceLock, Thread, thread},
     values::Values,
 };
 
@@ -83,8 +83,9 @@ impl Context {
     /// Further off than this context's own deadline it is a mere [`child`](Self::child).
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        match self.clock.now().checked_add(timeout) {
-            Some(deadline) => self.with_deadline(deadline),
+        let now = self.clock.now();
+        match now.checked_add(timeout) {
+            Some(deadline) => self.until(deadline, now),
             None => self.child(),
         }
     }
@@ -95,10 +96,14 @@ impl Context {
     /// goes when the last handle does, and a clock read. See the crate's documentation for who cancels it.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
+        self.until(deadline, self.clock.now())
+    }
+
+    fn until(&self, deadline: Instant, now: Instant) -> Self {
         if self.deadline().is_some_and(|ours| ours <= deadline) {
             return self.child();
         }
-        let node = Node::until(Some(self.own()), deadline, &self.clock);
+        let node = Node::until(self.own(), deadline, now, &self.clock);
         Self { own: OnceLock::from(node), ..self.apart() }
     }
 
@@ -147,7 +152,7 @@ impl Context {
     /// assert!(request.check().is_ok());
     /// ```
     pub fn merge(a: &Self, b: &Self) -> Self {
-        let node = Node::new([a.own(), b.own()], None);
+        let node = Node::new([Some(a.own()), Some(b.own())]);
         // Its deadline is told by the clock it was given on.
         let earlier = if a.deadline().is_none() || node.deadline() != a.deadline() { b } else { a };
         let values = Values::merge(&a.values, &b.values);
@@ -309,10 +314,7 @@ impl Context {
         if let Some(node) = self.own.get() {
             return node;
         }
-        let node = match &self.parent {
-            Some(parent) => Node::new([parent], None),
-            None => Node::new([], None),
-        };
+        let node = Node::new([self.parent.as_ref(), None]);
         // Of two threads that get here at once one's is dropped, at no harm: nobody else has seen it.
         self.own.get_or_init(|| node)
     }

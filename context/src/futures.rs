@@ -118,14 +118,14 @@ pin_project! {
     pub struct Run<F> {
         #[pin]
         scope: Scope<F>,
-        cancelled: Cancelled,
-        started: bool,
+        // From the first poll that finds `future` pending: one that is ready at once waits for nothing.
+        cancelled: Option<Cancelled>,
     }
 }
 
 impl<F> Run<F> {
-    pub(crate) fn new(scope: Scope<F>, cancelled: Cancelled) -> Self {
-        Self { scope, cancelled, started: false }
+    pub(crate) fn new(scope: Scope<F>) -> Self {
+        Self { scope, cancelled: None }
     }
 }
 
@@ -133,14 +133,14 @@ impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Cause>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if !*this.started {
+        let mut this = self.project();
+        if this.cancelled.is_none() {
             this.scope.context.check()?;
-            *this.started = true;
         }
-        if let Poll::Ready(output) = this.scope.poll(cx) {
+        if let Poll::Ready(output) = this.scope.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        Pin::new(this.cancelled).poll(cx).map(Err)
+        let cancelled = this.cancelled.get_or_insert_with(|| this.scope.context.cancelled());
+        Pin::new(cancelled).poll(cx).map(Err)
     }
 }

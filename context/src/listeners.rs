@@ -3,7 +3,11 @@
 
 use std::{mem, sync::Weak, task::Waker};
 
-use crate::{Cause, node::Node};
+use crate::{
+    Cause,
+    node::Node,
+    sync::{AtomicUsize, Ordering},
+};
 
 /// A function that a cancel calls.
 pub(crate) type Call = Box<dyn FnOnce(&Cause) + Send>;
@@ -18,6 +22,27 @@ pub(crate) enum Listener {
 /// Where a listener stands, until it leaves or the node closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(usize);
+
+/// A place that its maker notes once, after the node is shared, and that is looked up by the destructor. Relaxed: the counted
+/// reference orders the two.
+#[derive(Default)]
+pub(crate) struct AtomicPlace(AtomicUsize);
+
+impl AtomicPlace {
+    /// Not noted yet.
+    const NONE: usize = 0;
+
+    pub(crate) fn set(&self, place: Place) {
+        self.0.store(place.0 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Place> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::NONE => None,
+            noted => Some(Place(noted - 1)),
+        }
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Listeners {
@@ -55,6 +80,11 @@ impl Listeners {
 
     pub(crate) fn at(&mut self, place: Place) -> Option<&mut Listener> {
         self.places[place.0].as_mut()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.holes.len()
     }
 
     /// Everybody in order of entry, but for holes that were filled again.

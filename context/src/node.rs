@@ -26,7 +26,7 @@
 use std::{
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::Waker,
     time::Instant,
 };
@@ -34,7 +34,7 @@ use std::{
 use crate::{
     Cause,
     clock::{Alarm, Clock},
-    listeners::{Call, Listener, Listeners, Place},
+    listeners::{AtomicPlace, Call, Listener, Listeners, Place},
     sync::{AtomicBool, Mutex, Ordering, lock},
 };
 
@@ -43,10 +43,9 @@ pub(crate) struct Node {
     state: Mutex<State>,
     /// The earliest of its own and its parents' deadlines.
     deadline: Option<Instant>,
-    /// Set once, by whoever makes the node; unset if the parent was closed before.
-    links: [OnceLock<Link>; 2],
-    /// Set once, by whoever makes the node, if it has a deadline of its own.
-    alarm: OnceLock<Alarm>,
+    links: [Link; 2],
+    /// For a deadline of its own.
+    alarm: Option<Alarm>,
 }
 
 enum State {
@@ -54,44 +53,44 @@ enum State {
     Closed(Cause),
 }
 
-/// Our place among the listeners of a parent.
+/// Our place among the listeners of a parent. Only the maker and the destructor of the node look at it.
+#[derive(Default)]
 struct Link {
-    parent: Arc<Node>,
-    place: Place,
+    parent: Option<Arc<Node>>,
+    place: AtomicPlace,
 }
 
 impl Node {
     /// A node below `parents`, cancelled if one of them is.
-    pub(crate) fn new<const N: usize>(parents: [&Arc<Self>; N], deadline: Option<Instant>) -> Arc<Self> {
-        const { assert!(N <= 2, "a node has two links") };
-        let inherited = parents.iter().filter_map(|parent| parent.deadline);
-        let node = Arc::new(Self {
-            cancelled: AtomicBool::new(false),
-            state: Mutex::new(State::Open(Listeners::default())),
-            deadline: inherited.chain(deadline).min(),
-            links: [const { OnceLock::new() }; 2],
-            alarm: OnceLock::new(),
-        });
-        for (parent, link) in parents.into_iter().zip(&node.links) {
-            match parent.listen(|| Listener::Child(Arc::downgrade(&node))) {
-                // Nobody else sets it.
-                Ok(place) => drop(link.set(Link { parent: Arc::clone(parent), place })),
-                Err(cause) => drop(node.cancel(&cause)),
-            }
+    pub(crate) fn new(parents: [Option<&Arc<Self>>; 2]) -> Arc<Self> {
+        let deadline = parents.iter().filter_map(|parent| parent.as_ref()?.deadline).min();
+        Self::linked(parents, deadline, None)
+    }
+
+    /// A node that is cancelled at `deadline`, which is before that of the parent.
+    pub(crate) fn until(parent: &Arc<Self>, deadline: Instant, now: Instant, clock: &Clock) -> Arc<Self> {
+        let alarm = Alarm::new(clock.clone());
+        let node = Self::linked([Some(parent), None], Some(deadline), Some(alarm));
+        if !node.alarm.as_ref().is_some_and(|alarm| alarm.set(deadline, now, &node)) {
+            node.cancel(&Cause::DeadlineExceeded);
         }
         node
     }
 
-    /// A node that is cancelled at `deadline`, which is before that of the parent.
-    pub(crate) fn until(parent: Option<&Arc<Self>>, deadline: Instant, clock: &Clock) -> Arc<Self> {
-        let node = match parent {
-            Some(parent) => Self::new([parent], Some(deadline)),
-            None => Self::new([], Some(deadline)),
-        };
-        match clock.alarm(deadline, &node) {
-            // Nobody else sets it.
-            Some(alarm) => drop(node.alarm.set(alarm)),
-            None => drop(node.cancel(&Cause::DeadlineExceeded)),
+    fn linked(parents: [Option<&Arc<Self>>; 2], deadline: Option<Instant>, alarm: Option<Alarm>) -> Arc<Self> {
+        let node = Arc::new(Self {
+            cancelled: AtomicBool::new(false),
+            state: Mutex::new(State::Open(Listeners::default())),
+            deadline,
+            links: parents.map(|parent| Link { parent: parent.cloned(), place: AtomicPlace::default() }),
+            alarm,
+        });
+        for link in &node.links {
+            let Some(parent) = &link.parent else { continue };
+            match parent.listen(|| Listener::Child(Arc::downgrade(&node))) {
+                Ok(place) => link.place.set(place),
+                Err(cause) => drop(node.cancel(&cause)),
+            }
         }
         node
     }
@@ -181,17 +180,20 @@ impl Node {
 
     /// Leaves the parents; those that nobody else held come to `dead`.
     fn unlink(&mut self, dead: &mut Vec<Node>) {
-        for link in self.links.iter_mut().filter_map(OnceLock::take) {
-            link.parent.unlisten(link.place);
-            dead.extend(Arc::into_inner(link.parent));
+        for link in &mut self.links {
+            let Some(parent) = link.parent.take() else { continue };
+            if let Some(place) = link.place.get() {
+                parent.unlisten(place);
+            }
+            dead.extend(Arc::into_inner(parent));
         }
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(alarm) = self.alarm.take() {
-            alarm.stop();
+        if let (Some(alarm), Some(deadline)) = (&self.alarm, self.deadline) {
+            alarm.stop(deadline);
         }
         let mut dead = Vec::new();
         self.unlink(&mut dead);
@@ -227,4 +229,29 @@ impl Told {
 /// of the deadlines from its work.
 pub(crate) fn call(f: impl FnOnce(&Cause), cause: &Cause) {
     let _ = catch_unwind(AssertUnwindSafe(|| f(cause)));
+}
+
+#[cfg(all(test, not(tidemill_loom)))]
+mod tests {
+    use super::*;
+
+    fn listeners(node: &Node) -> usize {
+        match &*lock(&node.state) {
+            State::Open(listeners) => listeners.len(),
+            State::Closed(_) => 0,
+        }
+    }
+
+    /// In Go a child that nobody cancels stays in its parent (cockroach#149658), and a merge keeps a goroutine (poseidon#430).
+    #[test]
+    fn what_is_dropped_leaves_nothing_in_its_parents() {
+        let (a, b) = (Node::new([None; 2]), Node::new([None; 2]));
+        let (child, merged) = (Node::new([Some(&a), None]), Node::new([Some(&a), Some(&b)]));
+        let grandchild = Node::new([Some(&child), None]);
+        drop(child);
+        assert_eq!((listeners(&a), listeners(&b)), (2, 1), "a grandchild keeps its way to the root");
+        drop((grandchild, merged));
+        assert_eq!((listeners(&a), listeners(&b)), (0, 0));
+        assert_eq!((Arc::strong_count(&a), Arc::weak_count(&a)), (1, 0));
+    }
 }

@@ -10,11 +10,11 @@ use std::{
 
 use crate::node::Node;
 
-/// The number tells deadlines of the same time apart.
+/// The number tells deadlines of the same time apart; it is above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    at: Instant,
-    number: u64,
+    pub(crate) at: Instant,
+    pub(crate) number: u64,
 }
 
 #[derive(Default)]
