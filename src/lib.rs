@@ -3,6 +3,8 @@
 
 pub use tidemill_cgroup as cgroup;
 pub use tidemill_context::{self as context, Context};
+#[cfg(feature = "groups")]
+pub use tidemill_groups::{self as groups, TaskGroup, WaitGroup};
 #[cfg(feature = "macros")]
 pub use tidemill_macros::{main, test};
 #[cfg(feature = "pools")]
