@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+/// Channels that work from tasks and from code that blocks: flume's, whose documentation this is.
+#[cfg(feature = "channels")]
+pub use flume as channel;
 pub use tidemill_cgroup as cgroup;
 pub use tidemill_context::{self as context, Context};
 #[cfg(feature = "groups")]
