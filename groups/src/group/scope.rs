@@ -215,7 +215,9 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        spawner.spawn(Child::new(future, Member::new(Arc::clone(&self.shared), seat, handshake)));
+        let child = Child::new(future, Member::new(Arc::clone(&self.shared), seat, handshake));
+        // A child brings the group's context along; tidemill would wrap it in the spawner's as well.
+        Context::without_current(|| spawner.spawn(child));
     }
 
     /// The child of this group that runs this code, if one does.
