@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+/// Channels that work from tasks and from code that blocks: flume's, whose documentation this is.
+#[cfg(feature = "channels")]
+pub use flume as channel;
 pub use tidemill_cgroup as cgroup;
 pub use tidemill_context::{self as context, Context};
+#[cfg(feature = "groups")]
+pub use tidemill_groups::{self as groups, TaskGroup, WaitGroup};
 #[cfg(feature = "macros")]
 pub use tidemill_macros::{main, test};
 #[cfg(feature = "pools")]

@@ -60,6 +60,19 @@ const LAYERS: &[Layer] = &[
         because: "it knows two runtimes, and nothing that is built on them",
     },
     Layer {
+        krate: "tidemill-groups",
+        never: &[
+            "tidemill",
+            "tidemill-pools",
+            "tidemill-resilience",
+            "tidemill-profiling",
+            "tidemill-serve",
+            "orders*",
+            "mimalloc",
+        ],
+        because: "it knows tasks that belong together, not what they do",
+    },
+    Layer {
         krate: "tidemill-pools",
         never: &["tidemill", "tidemill-resilience", "tidemill-profiling", "tidemill-serve", "orders*", "mimalloc"],
         because: "a pool hands out things; how often is a limiter's business",

@@ -164,7 +164,7 @@ fn model(at: &Workspace, package: &str, checker: &str) -> Call {
 }
 
 fn loom(at: &Workspace) -> Result<(), String> {
-    for package in ["tidemill-scheduler", "tidemill-context", "tidemill-resilience"] {
+    for package in ["tidemill-scheduler", "tidemill-context", "tidemill-groups", "tidemill-resilience"] {
         model(at, package, "loom").env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS).run()?;
     }
     Ok(())
