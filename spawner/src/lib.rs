@@ -4,5 +4,5 @@
 mod spawner;
 mod task;
 
-pub use spawner::Spawner;
+pub use spawner::{Spawner, blocking_here};
 pub use task::{Task, TaskError};

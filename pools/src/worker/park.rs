@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use tidemill_spawner::blocking_here;
+
 use super::inside::Loan;
 
 /// Wakes a thread.
@@ -46,7 +48,7 @@ pub(super) fn block_on_until<F: Future + Unpin>(
         return Ok(output);
     }
     let _loan = Loan::of(pool);
-    may_block(|| {
+    blocking_here(|| {
         loop {
             match left() {
                 Some(Duration::ZERO) => return Err(future),
@@ -58,16 +60,4 @@ pub(super) fn block_on_until<F: Future + Unpin>(
             }
         }
     })
-}
-
-/// Tells the runtime, if it is one that wants to know.
-pub(super) fn may_block<R>(wait: impl FnOnce() -> R) -> R {
-    #[cfg(feature = "tidemill")]
-    {
-        tidemill_scheduler::blocking(wait)
-    }
-    #[cfg(not(feature = "tidemill"))]
-    {
-        wait()
-    }
 }
