@@ -98,7 +98,7 @@ on_both_runtimes! {
         let (gate, pool, tickets, heap) = full(on, Overflow::DropOldest).await;
         let batch = pool.submit_batch(3..=6).await.unwrap();
         gate.add_permits(10);
-        let done: Vec<_> = batch.await.into_iter().map(|result| result.ok()).collect();
+        let done: Vec<_> = batch.await.into_iter().map(Result::ok).collect();
         assert_eq!(done, [None, None, Some(5), Some(6)]);
         assert_eq!(heap.lock().unwrap().iter().map(|(job, _)| *job).collect::<Vec<_>>(), [1, 2, 3, 4]);
         drop(tickets);

@@ -122,6 +122,25 @@ impl Spawner {
     }
 }
 
+/// Runs `work`, which may block, on this very thread, wherever that is: under `tidemill::blocking` on a thread of tidemill's,
+/// so that its other tasks go on, and as it is elsewhere (on a worker thread of tokio's the tasks of that thread wait).
+///
+/// For waits that have a blocking form. [`Spawner::blocking`] is for tasks that may await.
+///
+/// ```
+/// assert_eq!(tidemill_spawner::blocking_here(|| 6 * 7), 42);
+/// ```
+pub fn blocking_here<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tidemill")]
+    {
+        tidemill_scheduler::blocking(work)
+    }
+    #[cfg(not(feature = "tidemill"))]
+    {
+        work()
+    }
+}
+
 #[cfg(feature = "tidemill")]
 impl From<tidemill_scheduler::Handle> for Spawner {
     fn from(handle: tidemill_scheduler::Handle) -> Self {

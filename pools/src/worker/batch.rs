@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    WorkerPool,
-    entry::Entry,
+    WorkerPool, ambient,
+    entry::{Entry, Tag},
     submit::SubmitError,
     ticket::{JobError, Ticket},
 };
@@ -87,15 +87,20 @@ pub(super) async fn submit<J: Send + 'static, T: Send + 'static>(
     jobs: impl IntoIterator<Item = J>,
 ) -> Result<Batch<T>, BatchError<J, T>> {
     let shared = &pool.shared;
+    let refused = |refusal| BatchError { refused: shared.refuse(refusal), accepted: Batch::new(Vec::new()) };
     let Some(start_by) = shared.start_by(None) else {
-        let refused = shared.refuse(SubmitError::Expired(jobs.into_iter().collect()));
-        return Err(BatchError { refused, accepted: Batch::new(Vec::new()) });
+        return Err(refused(SubmitError::Expired(jobs.into_iter().collect())));
     };
+    let context = match ambient::to_take_along() {
+        Ok(context) => context,
+        Err(cause) => return Err(refused(SubmitError::Interrupted(jobs.into_iter().collect(), cause))),
+    };
+    let tag = || context.clone().map(|context| Box::new(Tag { context: Some(context), ..Tag::default() }));
     let (mut entries, mut tickets): (Vec<_>, Vec<_>) = jobs
         .into_iter()
         .map(|job| {
             let (reply, ticket) = Ticket::new(shared.id);
-            (Entry::new(job, Some(reply), start_by, None), ticket)
+            (Entry::new(job, Some(reply), start_by, tag()), ticket)
         })
         .unzip();
     let mut rest = entries.drain(..);

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use tidemill_context::Context;
+
 use super::{
     WorkerPool, inside,
     job::Job,
@@ -228,16 +230,21 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
             clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
             failed_when: self.failed_when,
             on_shed: self.on_shed,
-            hire: Box::new(move |seat| spawns.spawn(work(seat, Arc::clone(&there)))),
+            hire: Box::new(move |seat| hire(&spawns, work(seat, Arc::clone(&there)))),
             handle: Box::new(move |job| Box::pin(here(job))),
         };
         let shared = Shared::new(self.queue, min, max, rules);
         for _ in 0..min {
             let (number, desk) = shared.lock().crew.hire();
-            spawner.spawn(work(Seat::new(Arc::clone(&shared), number, desk), Arc::clone(&handler)));
+            hire(&spawner, work(Seat::new(Arc::clone(&shared), number, desk), Arc::clone(&handler)));
         }
         Ok(WorkerPool { shared, spawner })
     }
+}
+
+/// Starts a worker. It belongs to the pool: not to the context of whoever happens to need it.
+fn hire(on: &Spawner, worker: impl Future<Output = ()> + Send + 'static) {
+    Context::without_current(|| on.spawn(worker));
 }
 
 impl<J, T> fmt::Debug for WorkerBuilder<J, T> {

@@ -33,6 +33,8 @@ pub(super) struct Course<'c, J, T> {
     timer: Option<PoolSleep>,
     suspended: bool,
     lent: bool,
+    /// What the job is run in: its submitter's.
+    context: Option<tidemill_context::Context>,
 }
 
 impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
@@ -58,7 +60,12 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
         run_within: Option<Duration>,
     ) -> Self {
         let run_by = run_within.map_or(NEVER, |within| shared.now().saturating_add(nanos(within)));
-        Self { shared, worker, run_by, timer: None, suspended: false, lent: false }
+        Self { shared, worker, run_by, timer: None, suspended: false, lent: false, context: None }
+    }
+
+    /// Runs the job in that context.
+    pub(super) fn in_context(self, context: Option<tidemill_context::Context>) -> Self {
+        Self { context, ..self }
     }
 
     /// Calls `start` and drives the future it returns; a panic of either, or of the future's destructor, becomes an
@@ -82,9 +89,13 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
                     Poll::Ready(output)
                 }))
             };
-            let (turn, waits) = match &self.worker {
+            let poll = || match &self.worker {
                 Some((inside, ..)) => within(*inside, turn),
                 None => (turn(), false),
+            };
+            let (turn, waits) = match &self.context {
+                Some(context) => context.enter(poll),
+                None => poll(),
             };
             match turn {
                 Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),

@@ -272,6 +272,12 @@ impl Crew {
         self.posts.iter().map(|post| &*post.desk)
     }
 
+    /// Slots taken; never more than there are, or than there were before.
+    #[cfg(test)]
+    pub(super) fn busy(&self) -> usize {
+        self.busy
+    }
+
     /// What must hold between any two calls of the queue's lock.
     #[cfg(test)]
     pub(super) fn check(&self) {

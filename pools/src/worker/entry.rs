@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidemill_context::Context;
+
 use super::{
     lines::{NO_TENANT, PLAIN_LEVEL, Queued},
     reply::Reply,
@@ -33,16 +35,18 @@ pub enum Priority {
 }
 
 /// What was asked for one job beyond the pool's options. Most jobs have none, and pay one null pointer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Tag {
     pub(super) priority: Priority,
     pub(super) tenant: (u64, u32),
     pub(super) run_within: Option<Duration>,
+    /// The context it was submitted in, and is run in.
+    pub(super) context: Option<Context>,
 }
 
 impl Default for Tag {
     fn default() -> Self {
-        Self { priority: Priority::Normal, tenant: NO_TENANT, run_within: None }
+        Self { priority: Priority::Normal, tenant: NO_TENANT, run_within: None, context: None }
     }
 }
 

@@ -12,7 +12,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::{WorkerPool, entry::Asked, inside, reply::Reply, submit::SubmitError, ticket::JobError};
+use tidemill_context::Cause;
+
+use super::{
+    WorkerPool, ambient::Interrupt, entry::Asked, inside, reply::Reply, submit::SubmitError, ticket::JobError,
+};
 
 /// Jobs of one [`WorkerPool`] that belong together; made by [`WorkerPool::group`].
 ///
@@ -95,12 +99,17 @@ impl<'p, J: Send + 'static, T: Send + 'static> JobGroup<'p, J, T> {
 
     /// Waits until every job has ended and gives the results in order of submission.
     ///
-    /// A job of the same pool that awaits this lends its slot meanwhile. A dropped call cancels the jobs.
+    /// A job of the same pool that awaits this lends its slot meanwhile. A dropped call cancels the jobs; so does the end of
+    /// the caller's context, and then the call waits for those that run to be dropped.
     ///
     /// # Errors
     /// [`GroupError`] with all results, after the jobs that the first failure cancelled have ended too.
     pub async fn join(self) -> Result<Vec<T>, GroupError<T>> {
-        Joined { state: &self.state, pool: self.pool.shared.id }.await;
+        let mut interrupt = Interrupt::default();
+        if (Joined { state: &self.state, pool: self.pool.shared.id, interrupt: Some(&mut interrupt) }).await.is_err() {
+            self.cancel();
+            let _ = Joined { state: &self.state, pool: self.pool.shared.id, interrupt: None }.await;
+        }
         let mut inner = self.state.lock();
         let results: Vec<_> =
             std::mem::take(&mut inner.members).into_iter().filter_map(|member| member.result).collect();
@@ -111,10 +120,17 @@ impl<'p, J: Send + 'static, T: Send + 'static> JobGroup<'p, J, T> {
     }
 }
 
-impl<J: Send + 'static, T: Send + 'static> Drop for JobGroup<'_, J, T> {
-    fn drop(&mut self) {
+impl<J: Send + 'static, T: Send + 'static> JobGroup<'_, J, T> {
+    /// Cancels every job that has not ended.
+    fn cancel(&self) {
         let open = self.state.lock().open();
         open.into_iter().for_each(|number| self.pool.shared.cancel_member(number));
+    }
+}
+
+impl<J: Send + 'static, T: Send + 'static> Drop for JobGroup<'_, J, T> {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 
@@ -249,21 +265,27 @@ impl<T> Drop for Enrolment<T> {
     }
 }
 
-/// Ready when no member is open.
+/// Ready when no member is open, or with an error when the context that waits is cancelled.
 struct Joined<'g, T> {
     state: &'g State<T>,
     pool: u64,
+    interrupt: Option<&'g mut Interrupt>,
 }
 
 impl<T> Future for Joined<'_, T> {
-    type Output = ();
+    type Output = Result<(), Cause>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut inner = self.state.lock();
-        if inner.open == 0 {
-            return Poll::Ready(());
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        {
+            let mut inner = self.state.lock();
+            if inner.open == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            inner.joiner = Some(cx.waker().clone());
         }
-        inner.joiner = Some(cx.waker().clone());
+        if let Some(cause) = self.interrupt.as_mut().and_then(|interrupt| interrupt.poll(cx)) {
+            return Poll::Ready(Err(cause));
+        }
         inside::waits_for(self.pool);
         Poll::Pending
     }

@@ -13,6 +13,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use tidemill_context::Context;
+
 use crate::Spawner;
 
 /// One job in the hands of one worker.
@@ -44,10 +46,15 @@ pub(super) fn within<R>(job: Inside, f: impl FnOnce() -> R) -> (R, bool) {
     (result, HERE.get().1)
 }
 
-/// Runs `work`, which may block, as a part of the job that calls; on tokio that is on another thread.
+/// Runs `work`, which may block, as a part of the job that calls, and in its context; on tokio that is on another thread.
 pub(super) async fn blocking<T: Send + 'static>(spawner: &Spawner, work: impl FnOnce() -> T + Send + 'static) -> T {
-    match current() {
-        Some(job) => spawner.blocking(move || within(job, work).0).await,
+    let (job, context) = (current(), Context::try_current());
+    let work = move || match job {
+        Some(job) => within(job, work).0,
+        None => work(),
+    };
+    match context {
+        Some(context) => spawner.blocking(move || context.enter(work)).await,
         None => spawner.blocking(work).await,
     }
 }

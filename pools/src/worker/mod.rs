@@ -20,6 +20,7 @@
 //! for its own pool lends its slot (`inside` finds out, `crew` tells how). Each waiting job is a suspended task, so a
 //! recursion needs memory for all jobs that wait at the same time.
 
+mod ambient;
 mod batch;
 mod builder;
 mod control;

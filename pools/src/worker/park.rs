@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use tidemill_spawner::blocking_here;
+
 use super::inside::Loan;
 
 /// Wakes a thread.
@@ -46,7 +48,7 @@ pub(super) fn block_on_until<F: Future + Unpin>(
         return Ok(output);
     }
     let _loan = Loan::of(pool);
-    tidemill_spawner::may_block(|| {
+    blocking_here(|| {
         loop {
             match left() {
                 Some(Duration::ZERO) => return Err(future),

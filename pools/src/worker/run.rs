@@ -139,7 +139,10 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
             self.shared.lock().counts.expired += 1;
             return Some(Shed::Expired);
         }
-        None
+        let context = entry.tag.as_ref()?.context.as_ref()?;
+        let cause = context.cause()?;
+        self.shared.lock().counts.cancelled += 1;
+        Some(Shed::Interrupted(cause))
     }
 
     /// Runs the job, counts it, and answers.
@@ -147,10 +150,12 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
         let Self { shared, number, desk, heard, .. } = self;
         let inside = Inside { pool: shared.id, worker: *number, job: entry.number };
         let run_within = shared.run_within(&entry);
-        let Entry { job, reply, sampled, .. } = entry;
+        let Entry { job, reply, sampled, tag, .. } = entry;
+        let context = tag.and_then(|tag| tag.context);
         let begun = if sampled == NEVER { NEVER } else { shared.now() };
         desk.tally.start();
-        let outcome = Course::of_worker(shared, inside, desk, heard, run_within).run(|| handler(job)).await;
+        let outcome =
+            Course::of_worker(shared, inside, desk, heard, run_within).in_context(context).run(|| handler(job)).await;
         let ending = shared.ending(&outcome);
         desk.tally.finish(ending);
         if begun != NEVER {

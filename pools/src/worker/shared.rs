@@ -16,9 +16,11 @@ use std::{
     time::Duration,
 };
 
+use tidemill_spawner::blocking_here;
 use tokio::sync::Notify;
 
 use super::{
+    ambient,
     crew::{Crew, Rouse},
     entry::{Asked, Entry, NEVER, Nanos, nanos},
     inside::{self, Inside, Lender},
@@ -92,8 +94,18 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
         }
     }
 
-    /// The job with what was asked for it, unless it is too late.
-    pub(super) fn entry(&self, job: J, reply: Option<Reply<T>>, asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
+    /// The job with what was asked for it and with the context it is submitted in, unless it is too late or not wanted.
+    pub(super) fn entry(
+        &self,
+        job: J,
+        reply: Option<Reply<T>>,
+        mut asked: Asked,
+    ) -> Result<Entry<J, T>, SubmitError<J>> {
+        match ambient::to_take_along() {
+            Ok(None) => {}
+            Ok(context) => asked.tag.get_or_insert_default().context = context,
+            Err(cause) => return Err(self.refuse(SubmitError::Interrupted(job, cause))),
+        }
         match self.start_by(asked.start_within) {
             Some(start_by) => Ok(Entry::new(job, reply, start_by, asked.tag)),
             None => Err(self.refuse(SubmitError::Expired(job))),
@@ -310,7 +322,7 @@ impl<J: Send + 'static, T: Send + 'static> Lender for Shared<J, T> {
     fn retake(&self, job: Inside) {
         let waker = park::waker();
         while !self.lock().crew.retake(job.worker, job.job, &waker) {
-            tidemill_spawner::may_block(thread::park);
+            blocking_here(thread::park);
         }
     }
 }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
+use tidemill_context::Cause;
+
 use super::{
+    ambient::Interrupt,
     entry::{Entry, NEVER},
     inside,
     queue::{Queue, Standing},
@@ -19,7 +22,7 @@ use super::{
 use crate::PoolSleep;
 
 /// Why the pool did not take a job. Holds the job (or the jobs, of a batch).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SubmitError<J> {
     /// The pool takes no more jobs: it was closed, drained, or its runtime shut down.
@@ -30,13 +33,16 @@ pub enum SubmitError<J> {
     Expired(J),
     /// A job of the same group failed, so this one is not wanted any more.
     Unwanted(J),
+    /// The context of the caller is cancelled, or its deadline has come; also while it waited for a place.
+    Interrupted(J, Cause),
 }
 
 impl<J> SubmitError<J> {
     /// The job that was refused.
     pub fn into_job(self) -> J {
         match self {
-            Self::Closed(job) | Self::Full(job) | Self::Expired(job) | Self::Unwanted(job) => job,
+            Self::Closed(job) | Self::Full(job) | Self::Expired(job) => job,
+            Self::Unwanted(job) | Self::Interrupted(job, _) => job,
         }
     }
 
@@ -47,6 +53,7 @@ impl<J> SubmitError<J> {
             Self::Full(job) => SubmitError::Full(change(job)),
             Self::Expired(job) => SubmitError::Expired(change(job)),
             Self::Unwanted(job) => SubmitError::Unwanted(change(job)),
+            Self::Interrupted(job, cause) => SubmitError::Interrupted(change(job), cause),
         }
     }
 }
@@ -58,6 +65,7 @@ impl<J> fmt::Debug for SubmitError<J> {
             Self::Full(_) => "Full",
             Self::Expired(_) => "Expired",
             Self::Unwanted(_) => "Unwanted",
+            Self::Interrupted(_, cause) => return f.debug_tuple("Interrupted").field(cause).finish(),
         };
         f.debug_struct(name).finish_non_exhaustive()
     }
@@ -70,11 +78,19 @@ impl<J> fmt::Display for SubmitError<J> {
             Self::Full(_) => "the queue of the worker pool is full",
             Self::Expired(_) => "the job cannot start in time",
             Self::Unwanted(_) => "a job of the same group failed",
+            Self::Interrupted(_, cause) => return write!(f, "the job is not wanted any more: {cause}"),
         })
     }
 }
 
-impl<J> Error for SubmitError<J> {}
+impl<J> Error for SubmitError<J> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Interrupted(_, cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
 
 /// Waits for a place and takes it. Dropped before it is ready, it leaves nothing behind: a place it was granted goes to
 /// the next in line.
@@ -86,11 +102,12 @@ pub(super) struct Enter<'p, J, T> {
     key: Option<u64>,
     /// Ends the wait when it is too late to start. Made when the wait begins, if there is such a moment.
     timer: Option<PoolSleep>,
+    interrupt: Interrupt,
 }
 
 impl<'p, J, T> Enter<'p, J, T> {
     pub(super) fn new(shared: &'p Arc<Shared<J, T>>, entry: Entry<J, T>) -> Self {
-        Self { shared, entry: Some(entry), key: None, timer: None }
+        Self { shared, entry: Some(entry), key: None, timer: None, interrupt: Interrupt::default() }
     }
 
     fn leave(&mut self, queue: &mut Queue<J, T>) {
@@ -105,9 +122,13 @@ impl<'p, J, T> Enter<'p, J, T> {
 
     /// Gives up the wait, because of the time.
     pub(super) fn expire(&mut self) -> SubmitError<Entry<J, T>> {
+        self.give_up(SubmitError::Expired)
+    }
+
+    fn give_up(&mut self, why: impl FnOnce(Entry<J, T>) -> SubmitError<Entry<J, T>>) -> SubmitError<Entry<J, T>> {
         let entry = self.take();
         self.go();
-        self.shared.refuse(SubmitError::Expired(entry))
+        self.shared.refuse(why(entry))
     }
 
     /// Leaves the line, and passes a granted place on.
@@ -144,6 +165,17 @@ impl<'p, J, T> Enter<'p, J, T> {
 }
 
 impl<J: Send + 'static, T: Send + 'static> Enter<'_, J, T> {
+    /// A look at the queue, and one at the context.
+    fn look_or_give_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, SubmitError<Entry<J, T>>>> {
+        let look = self.look(cx.waker());
+        if look.is_pending()
+            && let Some(cause) = self.interrupt.poll(cx)
+        {
+            return Poll::Ready(Err(self.give_up(|entry| SubmitError::Interrupted(entry, cause))));
+        }
+        look
+    }
+
     /// One look at the queue.
     fn look(&mut self, waker: &Waker) -> Poll<Result<u64, SubmitError<Entry<J, T>>>> {
         let mut queue = self.shared.lock();
@@ -179,7 +211,7 @@ impl<J: Send + 'static, T: Send + 'static> Future for Enter<'_, J, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Poll::Ready(end) = this.look(cx.waker()) {
+        if let Poll::Ready(end) = this.look_or_give_up(cx) {
             return Poll::Ready(end);
         }
         if this.is_late(cx) {
@@ -205,6 +237,6 @@ impl<J: Send + 'static, T: Send + 'static> Future for Untimed<'_, J, T> {
     type Output = Result<u64, SubmitError<Entry<J, T>>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.look(cx.waker())
+        self.0.look_or_give_up(cx)
     }
 }

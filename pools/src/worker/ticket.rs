@@ -13,11 +13,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{inside, park, reply::Reply};
+use tidemill_context::Cause;
+
+use super::{ambient::Interrupt, inside, park, reply::Reply};
 
 /// The result of one job, to be awaited.
 ///
-/// Dropping the ticket lets the job go on unobserved, as dropping a task's join handle does. Awaiting it is cancel safe.
+/// Dropping the ticket lets the job go on unobserved, as dropping a task's join handle does. Awaiting it is cancel safe, and
+/// ends with [`JobError::Interrupted`] when the context it is awaited in is cancelled.
 /// Cost: one allocation per ticket, made at submission.
 ///
 /// ```
@@ -37,12 +40,13 @@ pub struct Ticket<T> {
     pool: u64,
     /// The job's number in that pool, which no other job has; 0 before it is queued.
     job: u64,
+    interrupt: Interrupt,
 }
 
 impl<T> Ticket<T> {
     pub(super) fn new(pool: u64) -> (Reply<T>, Self) {
         let (reply, answer) = oneshot::async_channel();
-        (Reply::Ticket(reply), Self { answer, pool, job: 0 })
+        (Reply::Ticket(reply), Self { answer, pool, job: 0, interrupt: Interrupt::default() })
     }
 
     /// The job is in the queue, under this number.
@@ -71,11 +75,14 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T, JobError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = Pin::new(&mut self.answer).poll(cx);
-        if answer.is_pending() {
-            inside::waits_for(self.pool);
+        if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
+            return Poll::Ready(answer.unwrap_or(Err(JobError::Cancelled)));
         }
-        answer.map(|answer| answer.unwrap_or(Err(JobError::Cancelled)))
+        if let Some(cause) = self.interrupt.poll(cx) {
+            return Poll::Ready(Err(JobError::Interrupted(cause)));
+        }
+        inside::waits_for(self.pool);
+        Poll::Pending
     }
 }
 
@@ -94,6 +101,9 @@ pub enum JobError {
     Expired,
     /// The job ran for too long and was dropped: see [`run_within`](crate::WorkerBuilder::run_within).
     TimedOut,
+    /// The context that the job was submitted in was cancelled before it started, or the one that waits for the ticket was
+    /// cancelled before the job ended.
+    Interrupted(Cause),
 }
 
 impl fmt::Display for JobError {
@@ -104,11 +114,19 @@ impl fmt::Display for JobError {
             Self::Displaced => f.write_str("the job gave way to another before it started: the queue was full"),
             Self::Expired => f.write_str("the job could not start in time"),
             Self::TimedOut => f.write_str("the job ran for too long and was dropped"),
+            Self::Interrupted(cause) => write!(f, "the job is not wanted any more: {cause}"),
         }
     }
 }
 
-impl std::error::Error for JobError {}
+impl std::error::Error for JobError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Interrupted(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
 
 /// The payload a job panicked with. One pointer wide, so that results which are no panic stay small on their way.
 pub struct JobPanic(Box<Payload>);

@@ -2,14 +2,14 @@
 //!
 //! The plain order polls whoever is ready, the oldest task first, and lets the next event happen when nobody is. Each
 //! other choice is a departure; [`DEPARTURES`] bounds them, as loom bounds the preemptions of a run: without the bound three
-//! submitters alone have 416,126 orders. Every bug that was put in on purpose showed itself with two.
+//! submitters alone have 416,126 orders.
 
 use super::{
     super::overflow::Overflow,
     world::{
         Event,
         Event::{Cancel, Close, Leave, Pause, Resize, Resume, Submit, Tick},
-        Plan::{Nests, NestsDeep, Quick, Yields},
+        Plan::{Meets, Nests, NestsDeep, Quick, Stays, Yields},
         Setting, World,
     },
 };
@@ -56,10 +56,14 @@ fn every_order_of_small_programs() {
         ("two workers", TWO, &[Submit(Yields), Submit(Quick), Submit(Quick)]),
         ("cancels", ONE, &[Submit(Yields), Submit(Quick), Cancel(0), Cancel(1)]),
         ("a nested wait", ONE, &[Submit(Nests(1)), Submit(Quick)]),
+        ("a parent that comes back to a busy worker", ONE, &[Submit(Nests(1)), Submit(Yields)]),
         ("more children than places", ONE, &[Submit(Nests(2))]),
         ("two parents", ONE, &[Submit(Nests(1)), Submit(Nests(1))]),
         ("a parent of a parent that is cancelled", ONE, &[Submit(NestsDeep), Cancel(0)]),
         ("a parent whose pool shrinks", TWO, &[Submit(Nests(1)), Resize(1), Submit(Quick)]),
+        ("two that meet", Setting { queue: 2, ..TWO }, &[Submit(Yields), Submit(Meets), Submit(Meets)]),
+        ("two that meet by a resize", ONE, &[Submit(Meets), Submit(Meets), Resize(2)]),
+        ("one that stays", ONE, &[Submit(Stays), Submit(Quick)]),
         ("resize", ONE, &[Submit(Yields), Resize(2), Submit(Quick), Resize(1)]),
         ("pause", ONE, &[Submit(Quick), Pause, Submit(Quick), Resume]),
         ("close", ONE, &[Submit(Quick), Submit(Quick), Submit(Nests(1)), Close]),

@@ -13,6 +13,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         2 => Just(Plan::Yields),
         2 => (1..4_u32).prop_map(Plan::Nests),
         1 => Just(Plan::NestsDeep),
+        1 => Just(Plan::Stays),
     ]
 }
 

@@ -32,6 +32,10 @@ pub(super) enum Plan {
     Nests(u32),
     /// Submits a job that nests, and waits for it.
     NestsDeep,
+    /// Ends when a second one of its kind has started.
+    Meets,
+    /// Ends when it is cancelled.
+    Stays,
 }
 
 /// What happens from outside.
@@ -57,12 +61,28 @@ struct Fate {
     refused: bool,
     started: u32,
     shed: u32,
+    /// It was queued and ends only if it is cancelled, which did not happen yet.
+    stays: bool,
     answer: Option<Result<u32, &'static str>>,
+}
+
+/// The fates by job, and who waits for company.
+#[derive(Debug, Default)]
+struct Books {
+    fates: BTreeMap<u32, Fate>,
+    /// Jobs that met nobody yet: whom to wake.
+    lonely: Option<Arc<Mutex<Option<Waker>>>>,
+}
+
+impl Books {
+    fn of(&mut self, id: u32) -> &mut Fate {
+        self.fates.entry(id).or_default()
+    }
 }
 
 type Job = (u32, Plan);
 type Pool = WorkerPool<Job, u32>;
-type Ledger = Arc<Mutex<BTreeMap<u32, Fate>>>;
+type Ledger = Arc<Mutex<Books>>;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The settings of a program.
@@ -142,7 +162,7 @@ impl World {
             idle_expiry: Duration::from_secs(1),
             clock: Arc::new(ticks.clone()),
             failed_when: None,
-            on_shed: Some(Box::new(move |(id, _): Job, _| heap.lock().unwrap().entry(id).or_default().shed += 1)),
+            on_shed: Some(Box::new(move |(id, _): Job, _| heap.lock().unwrap().of(id).shed += 1)),
             hire: Box::new(move |seat| staff.lock().unwrap().push(Box::pin(work(seat, Arc::clone(&there))))),
             handle: Box::new(|_| unreachable!("no caller runs")),
         };
@@ -166,13 +186,19 @@ impl World {
             let ready: Vec<usize> = (0..self.slots.len()).filter(|index| self.slots[*index].is_ready()).collect();
             let choices = ready.len() + usize::from(events.peek().is_some());
             if choices == 0 {
+                if self.cancel_who_stays() {
+                    continue;
+                }
                 break;
             }
+            let before = self.shared.lock().crew.busy();
             match ready.get(choose(choices)) {
                 Some(index) => self.poll(*index),
                 None => self.happen(events.next().expect("it was peeked at")),
             }
-            self.shared.lock().check();
+            let queue = self.shared.lock();
+            queue.check();
+            assert!(queue.crew.busy() <= before.max(queue.crew.size().1), "a slot came from nowhere");
         }
         self.check_settled();
         self.shared.close();
@@ -215,7 +241,7 @@ impl World {
                 }
             }
             Event::Cancel(id) => {
-                let number = self.ledger.lock().unwrap().get(&id).map_or(0, |fate| fate.number);
+                let number = self.ledger.lock().unwrap().fates.get(&id).map_or(0, |fate| fate.number);
                 if number != 0 {
                     shared.cancel_member(number);
                 }
@@ -234,6 +260,18 @@ impl World {
         }
     }
 
+    /// Cancels the jobs that end in no other way; whether there were any.
+    fn cancel_who_stays(&self) -> bool {
+        let stay: Vec<u64> = {
+            let mut ledger = self.ledger.lock().unwrap();
+            let stay =
+                ledger.fates.values_mut().filter_map(|fate| std::mem::take(&mut fate.stays).then_some(fate.number));
+            stay.collect()
+        };
+        stay.iter().for_each(|number| self.shared.cancel_member(*number));
+        !stay.is_empty()
+    }
+
     /// Nobody can go on, the pool is not paused: then nobody has anything left to do.
     fn check_settled(&self) {
         for (id, slot) in self.submitters.iter().enumerate() {
@@ -246,7 +284,7 @@ impl World {
 
     /// What became of every job.
     fn check_ledger(&self) {
-        for (id, fate) in &*self.ledger.lock().unwrap() {
+        for (id, fate) in &self.ledger.lock().unwrap().fates {
             assert!(fate.started <= 1, "job {id} started twice: {fate:?}");
             assert!(!fate.refused || fate.started + fate.shed == 0, "job {id} was refused: {fate:?}");
             assert!(fate.started + fate.shed <= 1, "job {id} started, and was put aside: {fate:?}");
@@ -276,13 +314,13 @@ impl Slot {
 
 /// Submits a job, waits for its ticket, and keeps the books.
 async fn submit(pool: Arc<Pool>, ledger: Ledger, job: Job) {
-    let note = |note: &dyn Fn(&mut Fate)| note(ledger.lock().unwrap().entry(job.0).or_default());
+    let note = |note: &dyn Fn(&mut Fate)| note(ledger.lock().unwrap().of(job.0));
     let ticket = match pool.submit(job).await {
         Ok(ticket) => ticket,
         Err(_) => return note(&|fate| fate.refused = true),
     };
     let number = ticket.number_in(pool.shared.id).expect("it is queued");
-    note(&|fate| (fate.accepted, fate.number) = (true, number));
+    note(&|fate| (fate.accepted, fate.number, fate.stays) = (true, number, job.1 == Plan::Stays));
     let answer = ticket.await;
     note(&|fate| {
         fate.answer = Some(match &answer {
@@ -296,10 +334,15 @@ async fn submit(pool: Arc<Pool>, ledger: Ledger, job: Job) {
 /// Does a job. Boxed, because some submit others.
 fn run(pool: Arc<Pool>, ledger: Ledger, (id, plan): Job) -> Pin<Box<dyn Future<Output = u32> + Send>> {
     Box::pin(async move {
-        ledger.lock().unwrap().entry(id).or_default().started += 1;
+        ledger.lock().unwrap().of(id).started += 1;
         let children = match plan {
             Plan::Quick => vec![],
             Plan::Yields => return yields(id).await,
+            Plan::Stays => std::future::pending().await,
+            Plan::Meets => {
+                meet(&ledger).await;
+                vec![]
+            }
             Plan::Nests(children) => vec![Plan::Quick; children as usize],
             Plan::NestsDeep => vec![Plan::Nests(1)],
         };
@@ -307,8 +350,30 @@ fn run(pool: Arc<Pool>, ledger: Ledger, (id, plan): Job) -> Pin<Box<dyn Future<O
         for child in children {
             submit(Arc::clone(&pool), Arc::clone(&ledger), child).await;
         }
-        id
+        // A parent works on after its wait, with a slot.
+        if matches!(plan, Plan::Nests(_) | Plan::NestsDeep) { yields(id).await } else { id }
     })
+}
+
+/// Waits for a second one to come here.
+async fn meet(ledger: &Ledger) {
+    let mine: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let other = {
+        let mut books = ledger.lock().unwrap();
+        let other = books.lonely.take();
+        books.lonely = if other.is_some() { None } else { Some(Arc::clone(&mine)) };
+        other
+    };
+    if let Some(other) = other {
+        let waker = other.lock().unwrap().take();
+        return waker.into_iter().for_each(Waker::wake);
+    }
+    // Whoever comes takes our place off the books, and so drops its count.
+    std::future::poll_fn(|cx| {
+        *mine.lock().unwrap() = Some(cx.waker().clone());
+        if Arc::strong_count(&mine) == 1 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// Is suspended once.
