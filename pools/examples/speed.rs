@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidemill_pools::{ObjectPool, Spawner, WorkerPool};
+use tidemill_pools::{BufferPool, Manager, ObjectPool, ResourcePool, Spawner, WorkerPool};
 use tokio::sync::mpsc;
 
 #[global_allocator]
@@ -30,6 +30,7 @@ fn main() {
     for threads in [1, 2] {
         table(&format!("objects of 1 KiB, get + return, {threads} thread(s)"), rounds, OBJECT_OPS, &objects(threads));
     }
+    table("one idle resource, get + return, one thread", rounds, OBJECT_OPS, &resources());
     for threads in [1, 2] {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).build().expect("a runtime");
         let on = tokio.handle().clone();
@@ -70,13 +71,60 @@ fn objects(threads: usize) -> Vec<(&'static str, Slice)> {
     let reset = Arc::new(builder().reset(Vec::clear).build().expect("valid options"));
     let depot = builder().magazine(0).build().expect("valid options");
     let nested = Arc::clone(&pool);
+    let buffers = BufferPool::builder().build().expect("valid options");
     vec![
         ("malloc + free", slice(threads, || touch(&mut Vec::with_capacity(1024)))),
         ("ObjectPool", slice(threads, move || touch(&mut pool.get()))),
         ("ObjectPool, two at a time (per pair)", slice(threads, move || two(&mut nested.get(), &mut nested.get()))),
         ("ObjectPool with reset", slice(threads, move || touch(&mut reset.get()))),
+        ("BufferPool", slice(threads, move || touch(&mut buffers.get(1024)))),
         ("ObjectPool, depot only", slice(threads, move || touch(&mut depot.get()))),
     ]
+}
+
+/// What a resource pool takes the place of: a semaphore for the places, and a locked stack for the idle ones.
+fn resources() -> Vec<(&'static str, Slice)> {
+    let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"));
+    let pool = {
+        let _inside = runtime.enter();
+        ResourcePool::builder(Words).build().expect("valid options")
+    };
+    drop(runtime.block_on(pool.get()).expect("made at once"));
+    let (places, stack) = (tokio::sync::Semaphore::new(10), std::sync::Mutex::new(vec![7_u64]));
+    let through_both = move || {
+        let _place = black_box(places.try_acquire()).expect("it is free");
+        let resource = stack.lock().expect("nothing panics").pop().expect("it is idle");
+        stack.lock().expect("nothing panics").push(black_box(resource));
+    };
+    let lap = move |awaited: bool| {
+        let begin = Instant::now();
+        runtime.block_on(async {
+            for _ in 0..OBJECT_OPS {
+                let lease = if awaited { pool.get().await.ok() } else { pool.try_get() };
+                black_box(&*lease.expect("it is idle"));
+            }
+        });
+        begin.elapsed()
+    };
+    let lap = Arc::new(lap);
+    let awaited = Arc::clone(&lap);
+    vec![
+        ("semaphore, and a locked stack", slice(1, through_both)),
+        ("ResourcePool, try_get", Box::new(move || lap(false))),
+        ("ResourcePool, get", Box::new(move || awaited(true))),
+    ]
+}
+
+/// Resources that cost nothing, so that the pool is what is measured.
+struct Words;
+
+impl Manager for Words {
+    type Resource = u64;
+    type Error = std::convert::Infallible;
+
+    async fn create(&self) -> Result<u64, Self::Error> {
+        Ok(7)
+    }
 }
 
 /// The compiler has to believe that the object is used.

@@ -240,3 +240,25 @@ async fn deadpool_a_get_cancelled_while_it_validates_closes_the_resource_and_fre
     assert_eq!(pool.stats().closed.by(CloseReason::Abandoned), 1);
     assert_eq!(pool.get().await.unwrap().number, 2);
 }
+
+/// The pool's tasks go with their runtime, in the middle of creates and closes: their places are free, and drain ends.
+#[test]
+fn the_end_of_the_runtime_leaves_no_place_taken() {
+    let short_lived = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let server = Server::default();
+    let pool = server.pool().max(3).on(short_lived.handle().clone()).build().unwrap();
+    let lease = short_lived.block_on(pool.get()).unwrap();
+    server.create_takes(s(3600)).close_takes(s(3600));
+    pool.set_min_idle(2).unwrap();
+    let mut broken = lease;
+    broken.mark_broken();
+    drop(broken);
+    assert_eq!((pool.stats().creating, pool.stats().closing), (2, 1));
+    drop(short_lived);
+    let other = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    other.block_on(async {
+        assert!(matches!(pool.get_within(ms(1)).await, Err(GetError::Timeout { .. })));
+        assert!(pool.drain(s(60)).await.is_empty());
+    });
+    assert_eq!((pool.stats().creating, pool.stats().closing, server.alive()), (0, 0, 0));
+}

@@ -7,11 +7,13 @@ mod support;
 use std::{
     mem::ManuallyDrop,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
-use support::{Outcome, Server, ms, s};
-use tidemill_pools::{CloseReason, IdleOrder, Lease, ResourcePool, Validate};
+use support::{Outcome, Server, ms, on_both, poll_once, s};
+use tidemill_context::{Cause, Context, ManualClock};
+use tidemill_pools::{CloseReason, GetError, IdleOrder, Lease, Manager, ResourcePool, Validate};
 
 /// Takes so many at once and returns them.
 async fn warm_up(pool: &ResourcePool<Server>, count: usize) {
@@ -275,4 +277,64 @@ async fn lifo_lets_the_surplus_age_and_fifo_does_not() {
         }
         assert_eq!(server.alive(), left, "{order:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_with_the_ambient_context_and_its_cause() {
+    let server = Server::default();
+    let pool = server.pool().max(1).build().unwrap();
+    let held = pool.get().await.unwrap();
+    let clock = ManualClock::new();
+    let context = clock.context().with_timeout(s(5));
+    let mut waiter = Box::pin(context.scope(pool.get()));
+    assert!(poll_once(waiter.as_mut()).is_pending());
+    clock.advance(s(5));
+    let error = waiter.await.unwrap_err();
+    assert!(matches!(error, GetError::Cancelled { cause: Cause::DeadlineExceeded, .. }), "{error}");
+    assert_eq!(pool.stats().waiting, 0);
+    // Cancelled before: it does not even join the line.
+    let mut refused = Box::pin(context.scope(pool.get()));
+    let Poll::Ready(Err(GetError::Cancelled { waited, .. })) = poll_once(refused.as_mut()) else { panic!("it waits") };
+    assert_eq!((waited, pool.stats().waits.count()), (Duration::ZERO, 1));
+    // What is to be had at once is given all the same.
+    drop(held);
+    assert!(context.scope(pool.get()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_context_spoils_no_idle_resource() {
+    let server = Server::default();
+    let pool = server.pool().max(1).validate(Validate::AfterIdle(s(1))).build().unwrap();
+    warm_up(&pool, 1).await;
+    tokio::time::advance(s(2)).await;
+    let context = Context::background().child();
+    context.cancel(Cause::Shutdown);
+    for _ in 0..3 {
+        let error = context.scope(pool.get()).await.unwrap_err();
+        assert!(matches!(error, GetError::Cancelled { cause: Cause::Shutdown, .. }), "{error}");
+    }
+    assert_eq!((pool.stats().idle, server.validations()), (1, 0));
+    drop(pool.get().await.unwrap());
+    assert_eq!(server.validations(), 1, "it still has to prove itself");
+}
+
+/// Makes numbers, each with the name of the context it was made in.
+struct Contextual;
+
+impl Manager for Contextual {
+    type Resource = Option<&'static str>;
+    type Error = std::convert::Infallible;
+
+    async fn create(&self) -> Result<Self::Resource, Self::Error> {
+        Ok(Context::current().value::<&str>().copied())
+    }
+}
+
+#[test]
+fn a_resource_is_not_made_in_the_context_of_the_caller() {
+    on_both(|on| async move {
+        let pool = ResourcePool::builder(Contextual).on(on).build().unwrap();
+        let request = Context::background().with_value("the request");
+        assert_eq!(*request.scope(pool.get()).await.unwrap(), None);
+    });
 }

@@ -181,7 +181,6 @@ proptest! {
         lifo in any::<bool>(),
         validate in prop_oneof![Just(Validate::Always), Just(Validate::AfterIdle(Duration::from_millis(5)))],
     ) {
-        std::panic::set_hook(Box::new(|_| ())); // the storm's own panics are many
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let order = if lifo { IdleOrder::Lifo } else { IdleOrder::Fifo };
         let forgotten = acts.iter().filter(|act| matches!(act, Act::Call(_, End::Forget))).count();

@@ -203,7 +203,7 @@ impl<M: Manager> ResourceBuilder<M> {
         let sweep_every = sweep::interval(&self.rules);
         let shared = Arc::new(Shared::new(self.manager, spawner, self.limits, self.rules, chance));
         if let Some(every) = sweep_every {
-            shared.spawner.spawn(sweep::sweep_for_ever(Arc::downgrade(&shared), every));
+            shared.spawn(sweep::sweep_for_ever(Arc::downgrade(&shared), every));
         }
         let todo = shared.lock().todo(None);
         shared.carry_out(todo);

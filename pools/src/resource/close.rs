@@ -19,7 +19,7 @@ impl<M: Manager> Drop for Burial<M> {
 pub(super) fn bury<M: Manager>(shared: &Arc<Shared<M>>, entry: Box<Entry<M::Resource>>, counted: bool) {
     let burial = counted.then(|| Burial(Arc::clone(shared)));
     let closer = Arc::clone(shared);
-    shared.spawner.spawn(async move {
+    shared.spawn(async move {
         let _burial = burial; // dropped last
         let close = || async {
             closer.manager.close(entry.resource).await;

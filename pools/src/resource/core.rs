@@ -234,8 +234,14 @@ impl<R> Core<R> {
         Todo { over: self.is_over(), ..Todo::default() }
     }
 
-    /// A user returns a resource, with a verdict if it is not to be kept.
-    pub(super) fn put(&mut self, mut entry: Box<Entry<R>>, verdict: Option<CloseReason>, now: Instant) -> Placed<R> {
+    /// A user returns a resource, which works if it was `used`, with a verdict if it is not to be kept.
+    pub(super) fn put(
+        &mut self,
+        mut entry: Box<Entry<R>>,
+        used: bool,
+        verdict: Option<CloseReason>,
+        now: Instant,
+    ) -> Placed<R> {
         if !self.holders.knows(entry.row, entry.id) {
             return Placed::Stray(entry);
         }
@@ -245,7 +251,9 @@ impl<R> Core<R> {
         if let Some(reason) = verdict {
             return self.condemn(entry, reason);
         }
-        (entry.idle_since, entry.proven) = (now, now);
+        if used {
+            (entry.idle_since, entry.proven) = (now, now);
+        }
         self.place(entry)
     }
 

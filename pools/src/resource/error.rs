@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use tidemill_context::Cause;
+
 /// Why no resource was to be had.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -11,6 +13,15 @@ pub enum GetError<E> {
         /// How long the caller waited.
         waited: Duration,
         /// Why the last attempt to make a resource failed, if it did and none has been made since.
+        last_create_error: Option<Arc<CreateError<E>>>,
+    },
+    /// The ambient context was cancelled: while the caller waited, or before, and there was nothing to be had at once.
+    Cancelled {
+        /// Why.
+        cause: Cause,
+        /// How long the caller waited.
+        waited: Duration,
+        /// As in [`Timeout`](Self::Timeout).
         last_create_error: Option<Arc<CreateError<E>>>,
     },
     /// So many callers wait already that no more may (the builder's `max_waiting`).
@@ -28,6 +39,12 @@ impl<E: fmt::Display> fmt::Display for GetError<E> {
             Self::Timeout { waited, last_create_error: Some(error) } => {
                 write!(f, "no resource within {waited:?}, and none can be made: {error}")
             }
+            Self::Cancelled { cause, waited, last_create_error: None } => {
+                write!(f, "waited {waited:?} for a resource; {cause}")
+            }
+            Self::Cancelled { cause, waited, last_create_error: Some(error) } => {
+                write!(f, "waited {waited:?} for a resource; {cause}; and none can be made: {error}")
+            }
             Self::TooManyWaiting => f.write_str("too many callers wait for a resource already"),
             Self::Closed => f.write_str("the resource pool is closed"),
         }
@@ -38,6 +55,7 @@ impl<E: Error + 'static> Error for GetError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Timeout { last_create_error: Some(error), .. } => Some(&**error),
+            Self::Cancelled { cause, .. } => Some(cause),
             _ => None,
         }
     }

@@ -4,17 +4,20 @@
 //! 2. Else wait in line, and be given one.
 //! 3. Prove it if that is due. If it fails, go back to 1, with the place in the order of arrival that one came with.
 //!
-//! The one time-out is around 2 and 3. **Cancel safe at every await**: in line, [`Turn`]'s drop leaves the line and passes
-//! on what was given unseen; during the proof, the resource's lease is there, with the verdict that it is to be closed.
+//! The one time-out is around 2 and 3, and so is the ambient context: a get that succeeds at once looks at neither.
+//!
+//! **Cancel safe at every await**: in line, [`Turn`]'s drop leaves the line and passes on what was given unseen; during the
+//! proof, the resource's lease is there, with the verdict that it is to be closed.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{self, Poll},
     time::Duration,
 };
 
+use tidemill_context::Context;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -56,12 +59,14 @@ pub(super) async fn get<M: Manager>(shared: &Arc<Shared<M>>, who: Who, patience:
     };
     let call = Call { shared, who, key };
     let end = patience.and_then(|patience| began.checked_add(patience));
-    let Some(end) = end else { return call.served(first).await };
-    // The call is asked before the clock: what was given by then is taken.
-    match timeout_at(end, call.served(first)).await {
-        Ok(got) => got,
-        Err(_elapsed) => Err(shared.timed_out(began.elapsed())),
-    }
+    // Each of the three is asked in this order: what was given by then is taken.
+    let in_time = async {
+        let Some(end) = end else { return call.served(first).await };
+        let got = timeout_at(end, call.served(first)).await;
+        got.unwrap_or_else(|_elapsed| Err(shared.timed_out(began.elapsed())))
+    };
+    let Some(context) = Context::try_current() else { return in_time.await };
+    context.run(in_time).await.unwrap_or_else(|cause| Err(shared.cancelled(cause, began.elapsed())))
 }
 
 /// A resource that is idle and needs no proof.
@@ -96,7 +101,11 @@ fn sift<M: Manager>(shared: &Shared<M>, mut lease: Lease<M>, now: Instant) -> Si
         lease.judge(flaw);
         return Sifted::Bad;
     }
-    if shared.rules.validate.is_due(lease.entry().proven, now) { Sifted::Unproven(lease) } else { Sifted::Good(lease) }
+    if shared.rules.validate.is_due(lease.entry().proven, now) {
+        lease.set_used(false);
+        return Sifted::Unproven(lease);
+    }
+    Sifted::Good(lease)
 }
 
 impl<M: Manager> Call<'_, M> {
@@ -122,6 +131,7 @@ impl<M: Manager> Call<'_, M> {
 
     /// Asks the resource; it is closed if it fails, and if the question is cut short.
     async fn proven(&self, mut lease: Lease<M>) -> Option<Lease<M>> {
+        lease.set_used(true);
         lease.judge(Some(CloseReason::Abandoned));
         let (shared, resource) = (self.shared, &mut *lease);
         let works = step(shared.rules.step_timeout, move || shared.manager.validate(resource)).await.is_ok();
@@ -143,7 +153,7 @@ impl<M: Manager> Unpin for Turn<'_, '_, M> {}
 impl<M: Manager> Future for Turn<'_, '_, M> {
     type Output = Got<M>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let Call { shared, who, key } = self.call;
         let now = Instant::now();
         let mut core = shared.lock();

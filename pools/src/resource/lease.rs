@@ -27,13 +27,15 @@ pub struct Lease<M: Manager> {
     entry: Option<Box<Entry<M::Resource>>>,
     /// Why it is not to be kept.
     verdict: Option<CloseReason>,
+    /// Whether its return shows that it works.
+    used: bool,
 }
 
 const PRESENT: &str = "the resource is in the lease until the lease ends";
 
 impl<M: Manager> Lease<M> {
     pub(super) fn new(shared: &Arc<Shared<M>>, entry: Box<Entry<M::Resource>>) -> Self {
-        Self { shared: Arc::clone(shared), entry: Some(entry), verdict: None }
+        Self { shared: Arc::clone(shared), entry: Some(entry), verdict: None, used: true }
     }
 
     /// Has the resource closed, not kept, when the lease is dropped.
@@ -76,6 +78,11 @@ impl<M: Manager> Lease<M> {
         self.shared.manager.is_broken(self).then_some(CloseReason::Broken)
     }
 
+    /// What is returned unused has proven nothing.
+    pub(super) fn set_used(&mut self, used: bool) {
+        self.used = used;
+    }
+
     pub(super) fn judge(&mut self, verdict: Option<CloseReason>) {
         self.verdict = verdict;
     }
@@ -104,7 +111,7 @@ impl<M: Manager> fmt::Debug for Lease<M> {
 impl<M: Manager> Drop for Lease<M> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.shared.give_back(entry, self.verdict);
+            self.shared.give_back(entry, self.used, self.verdict);
         }
     }
 }

@@ -99,13 +99,15 @@ impl<M: Manager> ResourcePool<M> {
     }
 
     /// A resource that works: an idle one, or the first that comes free or is made. Callers are served in order of arrival.
+    /// One that has to wait obeys the ambient [`Context`](tidemill_context::Context): it ends when that is cancelled, and
+    /// does not begin if it is.
     ///
     /// **Cancel safe**: a dropped call loses its place in line, and nothing else. Only a resource that it was just having
     /// validated is closed. A call that is kept but no longer polled keeps what it was given from everyone else.
     ///
     /// # Errors
     /// [`GetError::Timeout`] after the builder's `acquire_timeout`, with the reason if resources cannot be made;
-    /// [`GetError::TooManyWaiting`]; [`GetError::Closed`].
+    /// [`GetError::Cancelled`] with the context; [`GetError::TooManyWaiting`]; [`GetError::Closed`].
     ///
     /// # Panics
     /// If it has to wait, without tokio's time driver.

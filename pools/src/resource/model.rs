@@ -251,7 +251,7 @@ impl World {
         let caller = &mut self.callers[number];
         let Some(key) = caller.key.take() else { return false };
         let placed = match caller.has.take() {
-            Some(entry) => Some(self.core.put(entry, None, self.now)),
+            Some(entry) => Some(self.core.put(entry, true, None, self.now)),
             None if std::mem::take(&mut caller.in_line) => self.core.leave(key),
             None => None,
         };
@@ -261,7 +261,7 @@ impl World {
 
     fn retry(&mut self, number: usize) -> bool {
         let Some(entry) = self.callers[number].has.take() else { return false };
-        let placed = self.core.put(entry, Some(CloseReason::Invalid), self.now);
+        let placed = self.core.put(entry, true, Some(CloseReason::Invalid), self.now);
         self.settle(placed);
         self.came_back = true;
         self.poll(number)

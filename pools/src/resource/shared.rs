@@ -1,12 +1,14 @@
 //! What the pool's handle, its leases and its tasks share, and how what the core leaves to do is carried out.
 
 use std::{
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Duration,
 };
 
+use tidemill_context::{Cause, Context};
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
@@ -78,11 +80,16 @@ impl<M: Manager> Shared<M> {
     pub(super) fn carry_out(self: &Arc<Self>, todo: Todo) {
         todo.wake.into_iter().for_each(Waker::wake);
         for _ in 0..todo.creates {
-            self.spawner.spawn(make(Place::new(Arc::clone(self))));
+            self.spawn(make(Place::new(Arc::clone(self))));
         }
         if todo.over {
             self.over.notify_waiters();
         }
+    }
+
+    /// Starts a task of the pool's own. It is no part of what the caller does, so it does not end with the caller's context.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        Context::without_current(|| self.spawner.spawn(task));
     }
 
     /// Carries out what became of a resource. The lock must be free.
@@ -95,10 +102,15 @@ impl<M: Manager> Shared<M> {
     }
 
     /// A user returns a resource.
-    pub(super) fn give_back(self: &Arc<Self>, entry: Box<Entry<M::Resource>>, verdict: Option<CloseReason>) {
+    pub(super) fn give_back(
+        self: &Arc<Self>,
+        entry: Box<Entry<M::Resource>>,
+        used: bool,
+        verdict: Option<CloseReason>,
+    ) {
         let verdict = verdict.or_else(|| self.broken(&entry.resource));
         let now = Instant::now();
-        let placed = self.lock().put(entry, verdict, now);
+        let placed = self.lock().put(entry, used, verdict, now);
         self.settle(placed);
     }
 
@@ -134,6 +146,10 @@ impl<M: Manager> Shared<M> {
         let replaced = std::mem::replace(&mut *self.last_error(), error.map(Arc::new));
         drop(replaced); // the user's destructor, outside of the lock
         self.lock().counts.create_failures += count;
+    }
+
+    pub(super) fn cancelled(&self, cause: Cause, waited: Duration) -> GetError<M::Error> {
+        GetError::Cancelled { cause, waited, last_create_error: self.last_error().clone() }
     }
 
     /// Why one that does not wait got nothing.
