@@ -1,5 +1,5 @@
 //! What a call costs, beside the fastest peer and the floor: `cargo run --release --example speed`,
-//! or one part of it with `-- allowed`, `-- refused`, `-- retry`, `-- breaker`, `-- breaker-open`.
+//! or one part of it with `-- allowed`, `-- refused`, `-- keyed`, `-- retry`, `-- breaker`, `-- breaker-open`.
 //!
 //! In each round all contenders run in turn, so that a machine that changes pace changes it for all of them. A line shows
 //! the best round, the median round, and the median of the rounds' ratios to the first line.
@@ -24,7 +24,7 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter as Governor,
     clock::{Clock as _, QuantaClock, QuantaInstant, Reference as _},
 };
-use tidemill_resilience::{Clock, Rate, RateLimiter, Retry};
+use tidemill_resilience::{Clock, KeyedRateLimiter, Rate, RateLimiter, Retry};
 
 const ROUNDS: usize = 101;
 const CALLS: u32 = 100_000;
@@ -163,6 +163,40 @@ fn limiter_refused() {
     }
 }
 
+/// Ten thousand keys in turn, in an order that does not repeat soon.
+fn limiter_keyed() {
+    const KEYS: u64 = 10_000;
+    let keyed = |lease: Duration| {
+        let builder = KeyedRateLimiter::<u64>::builder().rate(Rate::per_second(PLENTY.into())).burst(PLENTY.into());
+        builder.lease_time(lease).max_keys(KEYS as usize).build().expect("the options are sound")
+    };
+    let (leasing, plain) = (keyed(Duration::from_millis(10)), keyed(Duration::ZERO));
+    let nonzero = NonZeroU32::new(PLENTY).expect("not zero");
+    let governor = Governor::dashmap(Quota::per_second(nonzero).allow_burst(nonzero));
+    let over_keys = |call: &(dyn Fn(&u64) -> bool + Sync), calls: u32| {
+        let mut key = 0;
+        for _ in 0..calls {
+            key = (key + 7_919) % KEYS;
+            black_box(call(&key));
+        }
+    };
+    let ours = |calls| over_keys(&|key| leasing.try_acquire(key, 1).is_ok(), calls);
+    let ours_plain = |calls| over_keys(&|key| plain.try_acquire(key, 1).is_ok(), calls);
+    let theirs = |calls| over_keys(&|key| governor.check_key(key).is_ok(), calls);
+    let loop_alone = |calls| over_keys(&|key| *key > 0, calls);
+    for (title, threads) in [("keyed limiter, 10,000 keys, one thread", 1), ("keyed limiter, two threads", 2)] {
+        compare(
+            title,
+            &[
+                Contender { name: "tidemill", threads, call: &ours },
+                Contender { name: "tidemill, without leases", threads, call: &ours_plain },
+                Contender { name: "governor, DashMap", threads, call: &theirs },
+                Contender { name: "the loop alone", threads, call: &loop_alone },
+            ],
+        );
+    }
+}
+
 /// Polls once a future that is ready at once.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -211,13 +245,15 @@ fn retry_first_try() {
 
 fn main() {
     let only = std::env::args().nth(1);
-    for (name, part) in [
+    let parts = [
         ("allowed", limiter_allowed as fn()),
         ("refused", limiter_refused),
+        ("keyed", limiter_keyed),
         ("retry", retry_first_try),
         ("breaker", breaker::closed),
         ("breaker-open", breaker::open),
-    ] {
+    ];
+    for (name, part) in parts {
         if only.as_deref().is_none_or(|only| only == name) {
             part();
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tidemill_resilience::{Rate, RateLimiter};
+use tidemill_resilience::{KeyedRateLimiter, Rate, RateLimiter};
 use tokio::{runtime, time::timeout};
 
 const THREADS: u64 = 4;
@@ -114,5 +114,28 @@ fn cancelled_waiters_neither_mint_nor_lose() {
     while limiter.available() < BURST {
         assert!(Instant::now() < full + Duration::from_secs(5), "tokens were lost: {limiter:?}");
         thread::yield_now();
+    }
+}
+
+/// The bound of a key under contention, while others push it out of a table of one set again and again.
+#[test]
+fn the_bound_of_a_key_holds_under_contention_and_eviction() {
+    for (per_second, burst) in [(100_000, 64), (20_000_000, 10_000)] {
+        let limiter = KeyedRateLimiter::<u64>::builder().rate(Rate::per_second(per_second)).burst(burst).max_keys(1);
+        let limiter = limiter.build().unwrap();
+        let admissions = hammer(|seed, epoch| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut admitted = vec![];
+            while epoch.elapsed() < RUN {
+                let (key, tokens) =
+                    if random.u8(..) < 200 { (0, 1) } else { (random.u64(0..12), random.u64(1..=burst / 8)) };
+                let before = epoch.elapsed();
+                if limiter.try_acquire(&key, tokens).is_ok() && key == 0 {
+                    admitted.push(Admission { before, after: epoch.elapsed(), tokens });
+                }
+            }
+            admitted
+        });
+        check_bound(admissions, per_second, burst);
     }
 }

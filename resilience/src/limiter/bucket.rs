@@ -23,18 +23,21 @@
 //! of the conversion is downwards. So from any instant on, at most *the level then* plus *what the rates of the time bring* is
 //! let through; the level is at most the burst of that instant, or what was promised under a larger one.
 
-use super::rate::{Grid, narrow};
+use super::{
+    builder::Plan,
+    rate::{Grid, narrow},
+};
 
 /// A point in time, in ticks, rounded both ways: down to decide, up to record. Exact when the grid is nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) floor: u64,
-    pub(super) ceil: u64,
+pub(crate) struct Moment {
+    pub(crate) floor: u64,
+    pub(crate) ceil: u64,
 }
 
 #[derive(Debug)]
-pub(super) struct Bucket {
-    pub(super) grid: Grid,
+pub(crate) struct Bucket {
+    pub(crate) grid: Grid,
     burst: u64,
     /// The tick at which the bucket is full again if nothing more is charged.
     full_at: u64,
@@ -44,11 +47,20 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket. The caller has checked that `burst` tokens cost far less than 2^64 ticks.
-    pub(super) fn full(grid: Grid, burst: u64) -> Self {
-        Self { grid, burst, full_at: 0, aside: 0 }
+    pub(crate) fn full(plan: &Plan) -> Self {
+        Self::resume(plan, 0)
     }
 
-    pub(super) fn burst(&self) -> u64 {
+    /// A bucket that is full at `full_at`, a tick of the plan's grid, with nothing set aside.
+    pub(crate) fn resume(plan: &Plan, full_at: u64) -> Self {
+        Self { grid: plan.grid, burst: plan.burst, full_at, aside: 0 }
+    }
+
+    pub(crate) fn full_at(&self) -> u64 {
+        self.full_at
+    }
+
+    pub(crate) fn burst(&self) -> u64 {
         self.burst
     }
 
@@ -57,12 +69,12 @@ impl Bucket {
         self.aside
     }
 
-    pub(super) fn at(&self, nanos: u64) -> Moment {
+    pub(crate) fn at(&self, nanos: u64) -> Moment {
         Moment { floor: self.grid.floor(nanos), ceil: self.grid.ceil(nanos) }
     }
 
     /// Tokens open to anyone at `now`.
-    pub(super) fn open(&self, now: Moment) -> u64 {
+    pub(crate) fn open(&self, now: Moment) -> u64 {
         let lacking = self.full_at.saturating_sub(now.floor).div_ceil(self.grid.per_token);
         self.burst.saturating_sub(self.aside).saturating_sub(lacking)
     }
@@ -78,7 +90,7 @@ impl Bucket {
 
     /// The tick from which `n` more tokens, however many, are open if all set aside are charged at tick `now`. With
     /// `now` zero it is the tick before which they cannot be, whatever happens but a promise taken back.
-    pub(super) fn estimate(&self, n: u64, now: u64) -> u64 {
+    pub(crate) fn estimate(&self, n: u64, now: u64) -> u64 {
         let debt = self.grid.cost(self.aside.saturating_add(n));
         let paid = self.full_at.max(now).saturating_add(debt);
         paid.saturating_sub(self.grid.cost(self.burst))
@@ -89,7 +101,7 @@ impl Bucket {
     }
 
     /// Takes `n` tokens out at `now` if they are open.
-    pub(super) fn take(&mut self, n: u64, now: Moment) -> bool {
+    pub(crate) fn take(&mut self, n: u64, now: Moment) -> bool {
         let open = self.is_open(n, now);
         if open {
             self.charge(n, now);
@@ -118,14 +130,15 @@ impl Bucket {
         self.aside -= n;
     }
 
-    fn charge(&mut self, n: u64, now: Moment) {
+    /// Spends `n` tokens at `now`, whether they are open or not.
+    pub(crate) fn charge(&mut self, n: u64, now: Moment) {
         if n > 0 {
             self.full_at = self.full_at.max(now.ceil).saturating_add(self.grid.cost(n));
         }
     }
 
     /// Goes on as a bucket of another rate and size from time `nanos` (see the head of this file).
-    pub(super) fn change(&mut self, grid: Grid, burst: u64, nanos: u64) {
+    pub(crate) fn change(&mut self, grid: Grid, burst: u64, nanos: u64) {
         let old = self.grid.cost(self.burst);
         let lack = self.full_at.saturating_sub(self.at(nanos).floor);
         let price = (u128::from(grid.per_token), u128::from(self.grid.per_token));
@@ -158,7 +171,7 @@ mod tests {
     use crate::Rate;
 
     fn bucket(rate: Rate, burst: u64) -> Bucket {
-        Bucket::full(rate.grid().unwrap(), burst)
+        Bucket::full(&Plan::checked(rate, burst).unwrap())
     }
 
     fn drain(bucket: &mut Bucket, nanos: u64) -> u64 {

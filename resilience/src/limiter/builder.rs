@@ -79,18 +79,28 @@ impl<C: Clock> Builder<C> {
     /// [`InvalidLimiter`] names the option at fault.
     pub fn build(self) -> Result<RateLimiter<C>, InvalidLimiter> {
         let rate = self.rate.ok_or(InvalidLimiter::NoRate)?;
-        let bucket = Bucket::full(checked(rate, self.burst)?, self.burst);
+        let bucket = Bucket::full(&Plan::checked(rate, self.burst)?);
         Ok(RateLimiter::new(bucket, self.max_waiters, saturating_nanos(self.lease_time), self.clock))
     }
 }
 
-/// The grid of this rate, if the burst is one it can have.
-pub(crate) fn checked(rate: Rate, burst: u64) -> Result<Grid, InvalidLimiter> {
-    let grid = rate.grid()?;
-    let most = MAX_BURST_TICKS / grid.per_token;
-    match burst {
-        0 => Err(InvalidLimiter::NoBurst),
-        asked if asked > most => Err(InvalidLimiter::Burst { asked, most }),
-        _ => Ok(grid),
+/// A rate and a burst that go together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) grid: Grid,
+    pub(crate) burst: u64,
+}
+
+impl Plan {
+    /// # Errors
+    /// [`InvalidLimiter`] names what is at fault.
+    pub(crate) fn checked(rate: Rate, burst: u64) -> Result<Self, InvalidLimiter> {
+        let grid = rate.grid()?;
+        let most = MAX_BURST_TICKS / grid.per_token;
+        match burst {
+            0 => Err(InvalidLimiter::NoBurst),
+            asked if asked > most => Err(InvalidLimiter::Burst { asked, most }),
+            _ => Ok(Self { grid, burst }),
+        }
     }
 }

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::{InvalidLimiter, Rate, RateLimiter, builder::checked, core::Core};
+use super::{InvalidLimiter, Rate, RateLimiter, builder::Plan, core::Core};
 use crate::Clock;
 
 impl<C: Clock> RateLimiter<C> {
@@ -37,7 +37,7 @@ impl<C: Clock> RateLimiter<C> {
     /// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
     /// ```
     pub fn change(&self, rate: Rate, burst: u64) -> Result<(), InvalidLimiter> {
-        let grid = checked(rate, burst)?;
+        let Plan { grid, burst } = Plan::checked(rate, burst)?;
         let turned_away = self.overhaul(|core| {
             core.bucket.change(grid, burst, core.nanos);
             core.now = core.bucket.at(core.nanos);

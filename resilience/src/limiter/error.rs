@@ -80,6 +80,11 @@ pub enum InvalidLimiter {
     Rate(Rate),
     /// The burst is zero.
     NoBurst,
+    /// There is no such plan, or there are more than 65,535.
+    NoPlan {
+        /// Its number.
+        asked: usize,
+    },
     /// To gather this burst at this rate takes more than a lifetime.
     Burst {
         /// The burst asked for.
@@ -96,6 +101,7 @@ impl fmt::Display for InvalidLimiter {
             Self::Rate(rate) => {
                 write!(f, "{rate} is not a rate between one token in ten years and one per nanosecond")
             }
+            Self::NoPlan { asked } => write!(f, "a keyed rate limiter has no plan number {asked}"),
             Self::NoBurst => f.write_str("a rate limiter with a burst of zero lets nothing through"),
             Self::Burst { asked, most } => write!(f, "a burst of {asked} is above the {most} this rate allows"),
         }

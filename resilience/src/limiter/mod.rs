@@ -58,11 +58,14 @@ pub use self::{
     reserve::Reservation,
 };
 
-pub(crate) use self::rate::{Grid, saturating_nanos};
+pub(crate) use self::{
+    bucket::{Bucket, Moment},
+    builder::Plan,
+    rate::{Grid, saturating_nanos},
+};
 
 use self::{
     acquire::Claim,
-    bucket::Bucket,
     core::Core,
     lease::{Leases, Ledger},
 };
