@@ -1,11 +1,13 @@
 //! What a call costs, beside the fastest peer and the floor: `cargo run --release --example speed`,
-//! or one part of it with `-- allowed`, `-- refused`, `-- keyed`, `-- retry`, `-- breaker`, `-- breaker-open`.
+//! or one part of it with `-- allowed`, `-- refused`, `-- keyed`, `-- retry`, `-- breaker`, `-- breaker-open`, `-- bulkhead`.
 //!
 //! In each round all contenders run in turn, so that a machine that changes pace changes it for all of them. A line shows
 //! the best round, the median round, and the median of the rounds' ratios to the first line.
 
 #[path = "speed/breaker.rs"]
 mod breaker;
+#[path = "speed/bulkhead.rs"]
+mod bulkhead;
 
 use std::{
     hint::black_box,
@@ -252,6 +254,7 @@ fn main() {
         ("retry", retry_first_try),
         ("breaker", breaker::closed),
         ("breaker-open", breaker::open),
+        ("bulkhead", bulkhead::free),
     ];
     for (name, part) in parts {
         if only.as_deref().is_none_or(|only| only == name) {

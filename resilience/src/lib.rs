@@ -17,8 +17,10 @@ mod manual_clock;
 mod metered;
 mod registry;
 mod retry;
+mod select;
 mod sync;
 mod thread;
+mod throttle;
 mod waiting;
 
 pub use adaptive::{
@@ -47,6 +49,8 @@ pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,
     RetryBudget, RetryError, Retrying, Spend, Waits,
 };
+pub use select::{Ejection, EndpointStats, NoEndpoint, Pick, Policy, Selector};
+pub use throttle::{Builder as ThrottleBuilder, InvalidThrottle, Sent, Throttle, Throttled};
 
 /// The seams of [`Retrying`] and [`Hedging`]: what their type parameters stand for.
 pub mod seams {

@@ -28,7 +28,7 @@ mod permit;
 mod rules;
 mod stripes;
 mod tally;
-mod window;
+pub(crate) mod window;
 mod word;
 
 use std::{fmt, time::Duration};

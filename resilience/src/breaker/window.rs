@@ -16,17 +16,17 @@ const BUCKETS: u64 = 32;
 
 /// What a breaker looks back on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Span {
+pub(crate) enum Span {
     Calls(u32),
     Time(Duration),
 }
 
 /// Calls of a bucket or a window.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Counts {
-    pub(super) calls: u64,
-    pub(super) failed: u64,
-    pub(super) slow: u64,
+pub(crate) struct Counts {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) slow: u64,
 }
 
 impl Counts {
@@ -44,7 +44,7 @@ impl Counts {
 }
 
 #[derive(Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     buckets: Box<[Counts]>,
     newest: usize,
     total: Counts,
@@ -59,7 +59,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(span: Span) -> Self {
+    pub(crate) fn new(span: Span) -> Self {
         let (length, by_time) = match span {
             Span::Calls(calls) => (u64::from(calls), false),
             Span::Time(time) => (u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), true),
@@ -79,14 +79,14 @@ impl Window {
     }
 
     /// Forgets everything; the present is `nanos`.
-    pub(super) fn clear(&mut self, nanos: u64) {
+    pub(crate) fn clear(&mut self, nanos: u64) {
         self.buckets.fill(Counts::default());
         self.total = Counts::default();
         (self.number, self.looked) = (nanos / self.step, nanos);
         self.failed_in_a_row = 0;
     }
 
-    pub(super) fn total(&self) -> Counts {
+    pub(crate) fn total(&self) -> Counts {
         self.total
     }
 
@@ -95,7 +95,7 @@ impl Window {
     }
 
     /// `good` calls ended since the last look, then those of `bad` (all of which failed or were slow), by `nanos`.
-    pub(super) fn record(&mut self, good: u64, bad: Counts, nanos: u64) {
+    pub(crate) fn record(&mut self, good: u64, bad: Counts, nanos: u64) {
         if good > 0 || bad.calls > bad.failed {
             self.failed_in_a_row = 0;
         }
