@@ -10,6 +10,8 @@ mod clock;
 mod flight;
 mod guard;
 mod hedge;
+#[cfg(feature = "http")]
+pub mod http;
 mod keyed;
 mod limiter;
 mod line;

@@ -55,9 +55,9 @@ async fn plans() {
             })
             .await;
         if let Err(failed) = &result {
-            assert_eq!(failed.attempts, attempts, "{name}");
+            assert_eq!(failed.attempts(), attempts, "{name}");
         }
-        assert_eq!(result.map_err(|failed| failed.last), outcome, "{name}");
+        assert_eq!(result.map_err(|failed| failed.into_last().unwrap()), outcome, "{name}");
         assert_eq!((start.elapsed(), sent.get()), (Duration::from_millis(millis), attempts), "{name}");
     }
 }
@@ -89,7 +89,7 @@ async fn a_pushback_delays_the_next_and_never_ends_it() {
             })
             .await
             .unwrap_err();
-        assert_eq!((start.elapsed(), failed.attempts), (ended * MS, attempts), "{pushback:?}");
+        assert_eq!((start.elapsed(), failed.attempts()), (ended * MS, attempts), "{pushback:?}");
     }
 }
 

@@ -36,9 +36,9 @@ async fn it_tries_until_it_succeeds_and_waits_in_between() {
 #[tokio::test(start_paused = true)]
 async fn it_gives_the_last_error_when_attempts_are_used_up() {
     let failed = FIVE.run(async |attempt| Err::<(), _>(attempt.number)).await.unwrap_err();
+    let text = failed.to_string();
     assert_eq!((failed.last, failed.attempts, failed.reason), (Some(5), 5, Reason::Exhausted));
     assert_eq!(failed.elapsed, (10 + 20 + 40 + 80) * MS);
-    let text = failed.to_string();
     assert!(text.contains("5 attempts") && text.contains("attempts exhausted: 5"), "{text}");
 }
 

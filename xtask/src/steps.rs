@@ -129,7 +129,11 @@ fn ecosystem(at: &Workspace) -> Result<(), String> {
 fn features(at: &Workspace) -> Result<(), String> {
     let console = "--package tidemill-scheduler --features console";
     cargo(at, &format!("clippy {console} --all-targets -- -D warnings")).run()?;
-    cargo(at, &format!("test {console} --lib --test console --test watch")).run()
+    cargo(at, &format!("test {console} --lib --test console --test watch")).run()?;
+    let resilience = "--package tidemill-resilience --all-features";
+    cargo(at, &format!("clippy {resilience} --all-targets -- -D warnings")).run()?;
+    cargo(at, &format!("test {resilience} --test http")).run()?;
+    cargo(at, &format!("test {resilience} --doc")).run()
 }
 
 fn doctest(at: &Workspace) -> Result<(), String> {

@@ -2,8 +2,10 @@
 
 use std::{error::Error, fmt};
 
-/// The call was neither made nor joined.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+use tidemill_context::Cause;
+
+/// There is no answer.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FlightError {
     /// As many keys as allowed have a call under way.
@@ -16,6 +18,8 @@ pub enum FlightError {
         /// Who wait already.
         waiters: usize,
     },
+    /// The ambient context of this caller was cancelled first.
+    Cancelled(Cause),
 }
 
 impl fmt::Display for FlightError {
@@ -23,6 +27,7 @@ impl fmt::Display for FlightError {
         match self {
             Self::TooManyKeys { keys } => write!(f, "calls for {keys} other keys are under way already"),
             Self::TooManyWaiters { waiters } => write!(f, "{waiters} callers wait for the same call already"),
+            Self::Cancelled(cause) => cause.fmt(f),
         }
     }
 }

@@ -25,6 +25,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 pub use self::error::{FlightError, InvalidFlight};
+use crate::ambient;
 
 /// Locks of the map. A lock is held for one look-up; this many let as many threads look up at once.
 const SHARDS: usize = 16;
@@ -95,15 +96,15 @@ impl<K: Clone + Eq + Hash, V: Clone> SingleFlight<K, V> {
     /// the next waiter, and a dropped waiter leaves nothing.
     ///
     /// # Errors
-    /// [`FlightError::TooManyKeys`], [`FlightError::TooManyWaiters`]; both at once.
+    /// [`FlightError::TooManyKeys`], [`FlightError::TooManyWaiters`]; both at once. [`FlightError::Cancelled`] if the ambient context is
+    /// cancelled before the answer is there; a leader then leaves the flight to the next.
     pub async fn run<F, Fut>(&self, key: K, operation: F) -> Result<V, FlightError>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = V>,
     {
         let seat = self.board(key)?;
-        let value = seat.cell.get_or_init(operation).await.clone();
-        Ok(value)
+        ambient::until_cancelled(seat.cell.get_or_init(operation)).await.cloned().map_err(FlightError::Cancelled)
     }
 
     /// Keys with a call under way.

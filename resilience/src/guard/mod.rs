@@ -12,14 +12,16 @@ use std::{
     time::Duration,
 };
 
-use crate::{Clock, TokioClock};
+use tidemill_context::Cause;
 
-/// Ends `operation` after `limit`.
+use crate::{Clock, TokioClock, ambient};
+
+/// Ends `operation` after `limit`, or with the ambient context if that is earlier.
 ///
 /// *Cancel safe* as far as `operation` is: an operation that is out of time is dropped, and its value with it.
 ///
 /// # Errors
-/// [`TimedOut`] if the time is over.
+/// [`TimedOut`] if the time is over, or the ambient context is cancelled.
 ///
 /// # Examples
 /// ```
@@ -42,10 +44,12 @@ pub async fn timeout<F: Future>(limit: Duration, operation: F) -> Result<F::Outp
 /// As [`timeout`].
 pub async fn timeout_by<C: Clock, F: Future>(clock: &C, limit: Duration, operation: F) -> Result<F::Output, TimedOut> {
     let mut operation = pin!(operation);
-    let mut end = pin!(async { clock.sleep_until(clock.now() + limit).await });
+    let mut end = pin!(ambient::until_cancelled(async { clock.sleep_until(clock.now() + limit).await }));
     poll_fn(|cx| match operation.as_mut().poll(cx) {
         Poll::Ready(value) => Poll::Ready(Ok(value)),
-        Poll::Pending => end.as_mut().poll(cx).map(|()| Err(TimedOut::After(limit))),
+        Poll::Pending => {
+            end.as_mut().poll(cx).map(|end| Err(end.map_or_else(TimedOut::Cancelled, |()| TimedOut::After(limit))))
+        }
     })
     .await
 }
@@ -75,19 +79,29 @@ pub async fn fallback<T, E, D>(
 }
 
 /// The operation was not done in time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TimedOut {
     /// It ran for this long.
     After(Duration),
+    /// The ambient context was cancelled first.
+    Cancelled(Cause),
 }
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(limit) => write!(f, "timed out after {limit:?}"),
+            Self::Cancelled(cause) => cause.fmt(f),
         }
     }
 }
 
-impl Error for TimedOut {}
+impl Error for TimedOut {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::After(_) => None,
+            Self::Cancelled(cause) => cause.source(),
+        }
+    }
+}

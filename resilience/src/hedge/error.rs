@@ -2,25 +2,59 @@
 
 use std::{error::Error, fmt};
 
+use tidemill_context::Cause;
+
 /// No attempt succeeded.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct HedgeError<E> {
-    /// The error of the attempt that ended the call: a final one, or the last of all that failed.
-    pub last: E,
+pub enum HedgeError<E> {
+    /// An error was final, or all attempts failed.
+    Failed {
+        /// The final error, or the last.
+        last: E,
+        /// Attempts sent, the first included.
+        attempts: u32,
+    },
+    /// The ambient context was cancelled before there was an answer.
+    Cancelled {
+        /// Why.
+        cause: Cause,
+        /// Attempts sent, the first included.
+        attempts: u32,
+    },
+}
+
+impl<E> HedgeError<E> {
     /// Attempts sent, the first included.
-    pub attempts: u32,
+    pub const fn attempts(&self) -> u32 {
+        let (Self::Failed { attempts, .. } | Self::Cancelled { attempts, .. }) = self;
+        *attempts
+    }
+
+    /// The final error, or the last, if an attempt failed.
+    pub fn into_last(self) -> Option<E> {
+        match self {
+            Self::Failed { last, .. } => Some(last),
+            Self::Cancelled { .. } => None,
+        }
+    }
 }
 
 impl<E: fmt::Display> fmt::Display for HedgeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "none of {} attempts succeeded: {}", self.attempts, self.last)
+        match self {
+            Self::Failed { last, attempts } => write!(f, "none of {attempts} attempts succeeded: {last}"),
+            Self::Cancelled { cause, attempts } => write!(f, "{cause}, with {attempts} attempts under way"),
+        }
     }
 }
 
 impl<E: Error + 'static> Error for HedgeError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.last)
+        match self {
+            Self::Failed { last, .. } => Some(last),
+            Self::Cancelled { cause, .. } => Some(cause),
+        }
     }
 }
 

@@ -124,7 +124,8 @@ impl<'h, F, L: Admit, C: Clock> Hedging<'h, F, L, C> {
     /// once reads no clock; with a quantile two. *Cancel safe* as far as `operation` is: dropped, it drops every attempt.
     ///
     /// # Errors
-    /// [`HedgeError`] with a final error, or the last if all attempts failed.
+    /// [`HedgeError::Failed`] with a final error, or the last if all attempts failed; [`HedgeError::Cancelled`] if the ambient context
+    /// is cancelled before there is an answer.
     pub fn run<T, E, Fut>(
         &self,
         operation: impl FnMut(HedgeInfo) -> Fut,

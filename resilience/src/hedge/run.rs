@@ -7,9 +7,11 @@ use std::{
     time::Duration,
 };
 
+use tidemill_context::Cause;
+
 use super::{Admit, Hedge, HedgeError};
 use crate::{
-    Clock, Decision, RetryBudget, Spend,
+    Clock, Decision, RetryBudget, Spend, ambient,
     retry::{Classify, Counted},
 };
 
@@ -57,6 +59,7 @@ enum Next {
 enum Event<'h, T, E> {
     Ended(Ended<'h, T, E>),
     Due,
+    Cancelled(Cause),
 }
 
 /// An attempt that ended.
@@ -93,14 +96,18 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
         let later = delay.map_or(Next::Never, Next::After);
         let (mut next, mut last) = (later, None);
         loop {
-            if let Event::Ended(ended) = self.next_event(&mut flights, next).await {
+            let event = self.next_event(&mut flights, next).await;
+            if let Event::Cancelled(cause) = event {
+                return Err(HedgeError::Cancelled { cause, attempts: flights.sent });
+            }
+            if let Event::Ended(ended) = event {
                 let is_first = ended.is_first;
                 let (decision, result) = self.judge(ended);
                 if decision == Decision::Stop {
                     if result.is_ok() && (is_first || flights.first.is_some()) {
                         self.learn(started, if is_first { 1 } else { OVERTAKEN });
                     }
-                    return result.map_err(|last| HedgeError { last, attempts: flights.sent });
+                    return result.map_err(|last| HedgeError::Failed { last, attempts: flights.sent });
                 }
                 last = Some(result);
                 if let (Decision::RetryAfter(wait) | Decision::NotSent(Some(wait)), true) =
@@ -115,7 +122,7 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
             if flights.is_empty()
                 && let Some(last) = last.take()
             {
-                return last.map_err(|last| HedgeError { last, attempts: flights.sent });
+                return last.map_err(|last| HedgeError::Failed { last, attempts: flights.sent });
             }
         }
     }
@@ -149,19 +156,22 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
         Flight { attempt: Counted::new(self.budget, attempt), paid, _permit: permit }
     }
 
-    /// The first attempt that ends, or the time for the next hedge. The timer is made only if nothing is ready.
+    /// The first attempt that ends, or the time for the next hedge, or the end of the ambient context. Timer and context are looked
+    /// at only if nothing is ready; a hedge that would be sent at the deadline or later is left out.
     async fn next_event<T, E, Fut>(&self, flights: &mut Flights<'h, '_, Fut, L::Permit>, next: Next) -> Event<'h, T, E>
     where
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut timer = pin!(async {
+        let mut timer = pin!(ambient::until_cancelled(async {
             match next {
-                Next::After(delay) => self.clock.sleep_until(self.clock.now() + delay).await,
-                Next::Never => pending().await,
+                Next::After(delay) if ambient::admits(delay).is_ok() => {
+                    self.clock.sleep_until(self.clock.now() + delay).await;
+                }
+                _ => pending().await,
             }
-        });
+        }));
         poll_fn(|cx| match flights.poll(cx) {
-            Poll::Pending => timer.as_mut().poll(cx).map(|()| Event::Due),
+            Poll::Pending => timer.as_mut().poll(cx).map(|due| due.map_or_else(Event::Cancelled, |()| Event::Due)),
             ended => ended,
         })
         .await

@@ -2,8 +2,10 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use tidemill_context::Cause;
+
 /// Why no further attempt was made.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
     /// All attempts were used; the last one failed.
@@ -16,11 +18,14 @@ pub enum Reason {
     TimedOut,
     /// The budget had no retry left.
     BudgetSpent,
+    /// The ambient context was cancelled, or would have been before the wait was over.
+    Cancelled(Cause),
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Cancelled(cause) => return cause.fmt(f),
             Self::Exhausted => "attempts exhausted",
             Self::Deadline => "out of time",
             Self::Stopped => "final error",
@@ -31,7 +36,7 @@ impl fmt::Display for Reason {
 }
 
 /// The operation failed, and will not be tried again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetryError<E> {
     /// The last error seen; `None` if every attempt was cut by a time limit.
@@ -55,6 +60,10 @@ impl<E: fmt::Display> fmt::Display for RetryError<E> {
 
 impl<E: Error + 'static> Error for RetryError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.last.as_ref().map(|error| error as _)
+        match (&self.last, &self.reason) {
+            (Some(error), _) => Some(error),
+            (None, Reason::Cancelled(cause)) => Some(cause),
+            _ => None,
+        }
     }
 }

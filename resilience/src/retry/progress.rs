@@ -70,17 +70,19 @@ impl<'b, E, W: Iterator<Item = Duration>> Progress<'b, E, W> {
         self.number
     }
 
-    /// Begins the next attempt at `elapsed`; `None` if there is no time for it.
-    pub(super) fn begin(&mut self, policy: &Retry, elapsed: Duration) -> Option<AttemptInfo> {
+    /// Begins the next attempt at `elapsed`; `None` if there is no time for it. `ambient` is what the ambient context has left.
+    pub(super) fn begin(
+        &mut self,
+        policy: &Retry,
+        elapsed: Duration,
+        ambient: Option<Duration>,
+    ) -> Option<AttemptInfo> {
         let in_all = self.limit.map(|limit| limit.saturating_sub(elapsed));
         if in_all.is_some_and(|left| left.is_zero()) {
             return None;
         }
         self.number += 1;
-        let time_left = match (in_all, policy.attempt_timeout) {
-            (Some(left), Some(timeout)) => Some(left.min(timeout)),
-            (left, timeout) => left.or(timeout),
-        };
+        let time_left = [in_all, policy.attempt_timeout, ambient].into_iter().flatten().min();
         Some(AttemptInfo { number: self.number, time_left })
     }
 

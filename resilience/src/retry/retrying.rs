@@ -183,6 +183,10 @@ impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
     /// Allocates nothing. Without a time limit, a first attempt that succeeds reads no clock. *Cancel safe* as far as
     /// `operation` is: dropped, it drops the attempt or the sleep.
     ///
+    /// **Context.** A wait that would reach the deadline of the ambient context is not begun, and one during which the context is
+    /// cancelled ends at once: [`Reason::Cancelled`](super::Reason::Cancelled) has the cause. An attempt has at most what the
+    /// context has left; only the first of a run without limits and budget is made without a look at the context.
+    ///
     /// # Errors
     /// [`RetryError`] with the last error and the reason.
     #[inline]
@@ -201,7 +205,8 @@ impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
 
     /// Runs `operation` on this thread until it succeeds or the policy ends the run, and sleeps between attempts.
     ///
-    /// An attempt is not cut: it is told how long it has.
+    /// An attempt is not cut: it is told how long it has. A wait is refused as by [`run`](Self::run), but once begun it is not cut
+    /// short by the ambient context.
     ///
     /// # Errors
     /// [`RetryError`] with the last error and the reason.

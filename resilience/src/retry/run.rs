@@ -12,7 +12,7 @@ use super::{
     budget::{Counted, under},
     progress::Progress,
 };
-use crate::Clock;
+use crate::{Clock, ambient};
 
 /// All that one run needs, borrowed.
 #[derive(Debug)]
@@ -92,17 +92,27 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
         let mut watch = self.start();
         let mut progress = Progress::new(watch.limit);
         let mut elapsed = Duration::ZERO;
-        while let Some(info) = progress.begin(self.policy, elapsed) {
+        if first.is_none()
+            && let Err(cause) = ambient::admits(Duration::ZERO)
+        {
+            return Err(progress.give_up(Reason::Cancelled(cause), elapsed));
+        }
+        while let Some(info) = progress.begin(self.policy, elapsed, ambient::remaining()) {
             let outcome = match first.take() {
                 Some(outcome) => Outcome { result: Some(outcome), recorded: false },
-                None => self.attempt(operation(info), watch.reaches(elapsed, info)).await,
+                None => self.attempt(operation(info), watch.reaches(self.clock, elapsed, info)).await,
             };
             match self.judge(&mut progress, &mut watch, outcome) {
                 Verdict::Done(value) => return Ok(value),
                 Verdict::GiveUp(reason, at) => return Err(progress.give_up(reason, at)),
-                Verdict::Wait(delay) => self.clock.sleep_until(self.clock.now() + delay).await,
+                Verdict::Wait(delay) => {
+                    let slept = ambient::until_cancelled(self.clock.sleep_until(self.clock.now() + delay)).await;
+                    elapsed = watch.elapsed(self.clock);
+                    if let Err(cause) = slept {
+                        return Err(progress.give_up(Reason::Cancelled(cause), elapsed));
+                    }
+                }
             }
-            elapsed = watch.elapsed(self.clock);
         }
         Err(progress.give_up(Reason::Deadline, elapsed))
     }
@@ -120,7 +130,12 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
         let mut watch = self.start();
         let mut progress = Progress::new(watch.limit);
         let mut elapsed = Duration::ZERO;
-        while let Some(info) = progress.begin(self.policy, elapsed) {
+        if first.is_none()
+            && let Err(cause) = ambient::admits(Duration::ZERO)
+        {
+            return Err(progress.give_up(Reason::Cancelled(cause), elapsed));
+        }
+        while let Some(info) = progress.begin(self.policy, elapsed, ambient::remaining()) {
             let (result, recorded) = match first.take() {
                 Some(outcome) => (outcome, false),
                 None => under(self.budget, || operation(info)),
@@ -128,9 +143,14 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
             match self.judge(&mut progress, &mut watch, Outcome { result: Some(result), recorded }) {
                 Verdict::Done(value) => return Ok(value),
                 Verdict::GiveUp(reason, at) => return Err(progress.give_up(reason, at)),
-                Verdict::Wait(delay) => self.clock.block(delay),
+                Verdict::Wait(delay) => {
+                    self.clock.block(delay);
+                    elapsed = watch.elapsed(self.clock);
+                    if let Err(cause) = ambient::admits(Duration::ZERO) {
+                        return Err(progress.give_up(Reason::Cancelled(cause), elapsed));
+                    }
+                }
             }
-            elapsed = watch.elapsed(self.clock);
         }
         Err(progress.give_up(Reason::Deadline, elapsed))
     }
@@ -207,7 +227,8 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
         }
         let elapsed = watch.start_or_elapsed(self.clock);
         let wait = progress
-            .next_wait(self.policy, (decision, used_up), elapsed, self.budget, || self.delays.waits(self.policy));
+            .next_wait(self.policy, (decision, used_up), elapsed, self.budget, || self.delays.waits(self.policy))
+            .and_then(|delay| ambient::admits(delay).map(|()| delay).map_err(Reason::Cancelled));
         match (wait, unwanted) {
             (Ok(delay), _) => {
                 let error = progress.last().filter(|_| is_error);
@@ -226,7 +247,7 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
         Verdict::Done(value)
     }
 
-    /// Starts the watch if anything is limited by time.
+    /// Starts the watch if anything is limited by time. The ambient context is not: it has a clock of its own.
     fn start(&self) -> Watch<C> {
         let started = self.is_timed().then(|| self.clock.now());
         let to_deadline = self.deadline.zip(started).map(
@@ -277,8 +298,8 @@ impl<C: Clock> Watch<C> {
     }
 
     /// When an attempt that begins at `elapsed` has to end.
-    fn reaches(&self, elapsed: Duration, info: AttemptInfo) -> Option<C::Instant> {
-        let (started, time) = self.started.zip(info.time_left)?;
-        Some(started + elapsed + time)
+    fn reaches(&self, clock: &C, elapsed: Duration, info: AttemptInfo) -> Option<C::Instant> {
+        let time = info.time_left?;
+        Some(self.started.map_or_else(|| clock.now() + time, |started| started + elapsed + time))
     }
 }
