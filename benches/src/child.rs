@@ -14,6 +14,9 @@ use std::{
 
 use crate::{blocking, idle, network, quota};
 
+/// The option that makes this program play a role.
+const ROLE: &str = "--role";
+
 /// How often a parent looks whether its child has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -66,8 +69,15 @@ impl Child {
     /// # Errors
     /// The system's.
     pub(crate) fn start(role: &[&str]) -> io::Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg("--role").args(role).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(Command::new(env::current_exe()?).arg(ROLE).args(role))
+    }
+
+    /// Another program that talks in the same way.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn of(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn()?;
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().expect("it is piped"));

@@ -10,9 +10,9 @@ use std::{io, thread, time::Duration};
 use tokio::sync::oneshot;
 
 use crate::{
-    board::{Context, Row},
+    board::{Context, Row, Run},
     child::{Child, word},
-    compare::{Contender, Figure, measure, table},
+    compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{AsyncExecutor, Listed, Tidemill, Tokio, Unlisted},
     process::{cpu_time, resident_bytes},
@@ -23,7 +23,10 @@ pub(crate) const ROW: Row = Row {
     name: "idle",
     measures: "resident memory per parked task, and CPU time beside 10,000 of them while nothing happens",
     leaves_out: "memory before the first task; CPU time beside I/O; async-executor has neither reactor nor timers",
-    run,
+    seconds: 60.0,
+    in_quick: false,
+    once: true,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 2] = [Figure::less("B per task"), Figure::less("CPU ms")];
@@ -47,11 +50,10 @@ const CONTENDERS: [(&str, &str); 5] = [
 
 fn run(context: &Context) -> io::Result<()> {
     let tasks: usize = context.scale.pick(1_000_000, 100_000, 1_000);
-    let ms: u64 = context.scale.pick(10_000, 1_000, 1);
+    let ms: u64 = context.scale.pick(4_000, 1_000, 1);
     let contender = |(name, executor)| Contender::new(name, move || in_own_process(executor, tasks, ms));
-    let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
     let title = format!("{tasks} parked tasks; CPU time in {ms} ms beside {WATCHED} of them");
-    println!("{}", table(&title, &FIGURES, &series));
+    context.compare(title, &FIGURES, CONTENDERS.map(contender).into(), ROUNDS)?;
     Ok(())
 }
 

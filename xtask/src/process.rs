@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -34,9 +35,14 @@ pub(crate) fn apt_get(at: &Workspace, args: &str) -> Call {
     call(at, "apt-get".as_ref(), &format!("apt-get {args}")).env("DEBIAN_FRONTEND", "noninteractive")
 }
 
+/// Any program with `args`.
+pub(crate) fn program(at: &Workspace, path: &Path, args: &str) -> Call {
+    call(at, path.as_os_str(), &format!("{} {args}", path.display()))
+}
+
 fn call(at: &Workspace, program: &OsStr, line: &str) -> Call {
     let mut command = Command::new(program);
-    command.args(line.split(' ').skip(1)).current_dir(at.root());
+    command.args(line.split(' ').skip(1).filter(|arg| !arg.is_empty())).current_dir(at.root());
     Call { command, line: line.to_owned() }
 }
 
@@ -44,6 +50,21 @@ impl Call {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.line = format!("{name}={:?} {}", value.as_ref(), self.line);
         self.command.env(name, value);
+        self
+    }
+
+    /// One more argument, blanks and all.
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.line = format!("{} {}", self.line, arg.as_ref().to_string_lossy());
+        self.command.arg(arg);
+        self
+    }
+
+    /// In this folder, from the root.
+    pub(crate) fn inside(mut self, folder: &str) -> Self {
+        if let Some(root) = self.command.get_current_dir().map(Path::to_owned) {
+            self.command.current_dir(root.join(folder));
+        }
         self
     }
 

@@ -1,9 +1,9 @@
 //! The steps, as a table, and how a command line picks from it.
 
 use crate::{
-    layers,
+    gate, layers,
     process::{Call, cargo},
-    sanitize, services, tidy,
+    sanitize, scoreboard, services, tidy,
     workspace::Workspace,
 };
 
@@ -29,6 +29,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "doc", what: "the documentation builds without a warning", part_of_test: true, run: doc },
     Step { name: "examples", what: "examples build", part_of_test: true, run: examples },
     Step { name: "benches", what: "benches build and run at their smallest size", part_of_test: true, run: benches },
+    Step { name: "gate", what: "instructions and allocations of the hot paths", part_of_test: true, run: gate::run },
     Step { name: "loom", what: "the protocols, under every interleaving", part_of_test: true, run: loom },
     Step { name: "shuttle", what: "the whole scheduler under random interleavings", part_of_test: true, run: shuttle },
     Step {
@@ -49,6 +50,7 @@ pub(crate) const STEPS: &[Step] = &[
         part_of_test: false,
         run: sanitize::thread,
     },
+    Step { name: "bless", what: "takes the gate's counts as its new baseline", part_of_test: false, run: gate::bless },
     Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
 ];
 
@@ -74,13 +76,16 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<Step>, String> {
 
 /// Whether `cargo xtask name` does something.
 pub(crate) fn is_command(name: &str) -> bool {
-    name == TEST || name == "help" || STEPS.iter().any(|step| step.name == name)
+    name == TEST || name == "help" || name == scoreboard::NAME || STEPS.iter().any(|step| step.name == name)
 }
 
 /// What `cargo xtask help` prints.
 pub(crate) fn help() -> String {
     let mut out = String::from("cargo xtask test      every step marked *, until one fails\n");
-    out.push_str("cargo xtask STEP ..   only these\n\n");
+    out.push_str("cargo xtask STEP ..   only these\n");
+    out.push_str(
+        "cargo xtask scoreboard   tidemill beside its peers; --quick takes a minute, --help tells the rest\n\n",
+    );
     for Step { name, what, part_of_test, .. } in STEPS {
         let mark = if *part_of_test { '*' } else { ' ' };
         out.push_str(&format!("  {mark} {name:<9} {what}\n"));

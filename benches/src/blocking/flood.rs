@@ -20,8 +20,8 @@ use super::{
     light::{Light, light_tasks},
 };
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{Tidemill, Tokio},
     process::threads,
@@ -32,7 +32,10 @@ pub(crate) const ROW: Row = Row {
     name: "flood",
     measures: "10,000 calls that block 100 ms each, under a bound on threads, and light tasks beside them (1 per ms)",
     leaves_out: "async-executor, which has no blocking calls of its own; blocking on a disk or a socket",
-    run,
+    seconds: 60.0,
+    in_quick: false,
+    once: true,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 5] = [
@@ -59,9 +62,8 @@ fn run(context: &Context) -> io::Result<()> {
             contender::<Tidemill>("tidemill (A/A)", bound, calls, nap),
         ];
         // With 64 threads a turn takes a quarter of a minute.
-        let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS / 2))?;
         let title = format!("{calls} calls of {nap:?}, at most {bound} threads; worst: a light task's longest wait");
-        println!("{}", table(&title, &FIGURES, &series));
+        context.compare(title, &FIGURES, contenders.into(), ROUNDS / 2)?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use super::{
     light::{Light, light_tasks},
 };
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{AsyncExecutor, Listed, Tidemill, Tokio},
 };
@@ -27,7 +27,10 @@ pub(crate) const ROW: Row = Row {
     name: "neighbours",
     measures: "light tasks beside as many tasks as workers that sleep 50 ms in the kernel over and over",
     leaves_out: "tasks that were due while one waited (closed loop; see `tail`)",
-    run,
+    seconds: 30.0,
+    in_quick: true,
+    once: false,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 2] = [Figure::more("completed"), Figure::less("worst ms")];
@@ -43,8 +46,12 @@ fn run(context: &Context) -> io::Result<()> {
         contender::<AsyncExecutor<Listed>>(AsyncExecutor::<Listed>::NAME, span),
         contender::<Tidemill>("tidemill (A/A)", span),
     ];
-    let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
-    println!("{}", table(&format!("{PROCS} workers, {PROCS} sleepers, light tasks for {span:?}"), &FIGURES, &series));
+    context.compare(
+        format!("{PROCS} workers, {PROCS} sleepers, light tasks for {span:?}"),
+        &FIGURES,
+        contenders.into(),
+        ROUNDS,
+    )?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::PROCS;
 use crate::{
-    board::{Context, Row},
+    board::{Context, Row, Run},
     child::{Child, End, word},
     executor::{Executor, Spawner},
     executors::{AsyncExecutor, Listed, Tidemill, Tokio},
@@ -23,7 +23,10 @@ pub(crate) const ROW: Row = Row {
     name: "nested",
     measures: "block_on inside of a task on a task that does the same, 1,000 deep: whether it ends, and in how many threads",
     leaves_out: "how often: each contender runs once; the time is that of one run",
-    run,
+    seconds: 60.0,
+    in_quick: false,
+    once: true,
+    run: Run::Own(run),
 };
 
 /// Threads for every level, and some for the rest.
@@ -46,8 +49,8 @@ const CONTENDERS: [(&str, &str, usize); 8] = [
 
 fn run(context: &Context) -> io::Result<()> {
     let depth: u64 = context.scale.pick(1_000, 1_000, 20);
-    let limit = Duration::from_millis(context.scale.pick(20_000, 5_000, 300));
-    println!("{depth} deep, {PROCS} workers, at most {limit:?}");
+    let limit = Duration::from_millis(context.scale.pick(10_000, 5_000, 300));
+    let mut text = format!("{depth} deep, {PROCS} workers, at most {limit:?}");
     for (name, contender, bound) in CONTENDERS {
         let role = ["nested", contender, &depth.to_string(), &bound.to_string()];
         let outcome = match Child::start(&role)?.end_within(limit)? {
@@ -55,9 +58,9 @@ fn run(context: &Context) -> io::Result<()> {
             End::Failed(complaint) => format!("panics: {complaint}"),
             End::Late => format!("stopped after {limit:?}: it had not ended"),
         };
-        println!("  {name:<28} at most {bound:>5} threads: {outcome}");
+        text.push_str(&format!("\n  {name:<28} at most {bound:>5} threads: {outcome}"));
     }
-    println!();
+    context.say(&text);
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 use super::{PROCS, ROUNDS};
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::Executor,
     executors::{Tidemill, Tokio},
 };
@@ -20,7 +20,10 @@ pub(crate) const ROW: Row = Row {
     name: "overhead",
     measures: "a blocking call that returns at once: what it costs to say that it may block",
     leaves_out: "what it costs if it does block (see `flood`)",
-    run,
+    seconds: 4.0,
+    in_quick: true,
+    once: false,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 1] = [Figure::less("ns")];
@@ -34,8 +37,7 @@ fn run(context: &Context) -> io::Result<()> {
         contender("tokio spawn_blocking", per_call_spawn_blocking, hops),
         contender("tidemill::blocking (A/A)", per_call_tidemill, marks),
     ];
-    let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
-    println!("{}", table("per call, one after the other from one task", &FIGURES, &series));
+    context.compare("per call, one after the other from one task", &FIGURES, contenders.into(), ROUNDS)?;
     Ok(())
 }
 

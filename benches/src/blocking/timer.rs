@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 use super::{PROCS, ROUNDS};
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{Tidemill, Tokio},
 };
@@ -23,7 +23,10 @@ pub(crate) const ROW: Row = Row {
     name: "timer",
     measures: "when an unrelated timer fires beside a task that the reactor wakes and that then blocks",
     leaves_out: "async-executor, which has no timers; the resolution of timers, a millisecond for both",
-    run,
+    seconds: 6.0,
+    in_quick: true,
+    once: false,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 1] = [Figure::less("fires ms")];
@@ -38,8 +41,12 @@ fn run(context: &Context) -> io::Result<()> {
         contender::<Tokio>(Tokio::NAME, blocked),
         contender::<Tidemill>("tidemill (A/A)", blocked),
     ];
-    let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
-    println!("{}", table(&format!("a timer of {DUE:?} beside {blocked:?} of blocking"), &FIGURES, &series));
+    context.compare(
+        format!("a timer of {DUE:?} beside {blocked:?} of blocking"),
+        &FIGURES,
+        contenders.into(),
+        ROUNDS,
+    )?;
     Ok(())
 }
 

@@ -1,50 +1,60 @@
 //! The board: every row of every section, chosen by a command line, printed one after the other.
 //!
-//! The sections are those of the project's goals: 1 scheduling, 2 blocking, 3 network, 4 CPU quota. A row says what it
-//! measures and what it leaves out, and then prints a table of contenders. Whatever needs a process of its own (memory
-//! that is never given back, a dead-lock, a server whose CPU time is counted, a cgroup) is this program again in
-//! another role: see `child`.
+//! The sections are those of the project's goals: 1 scheduling, 2 blocking, 3 network, 4 CPU quota; a program adds its own
+//! behind them. A row says what it measures and what it leaves out, and then compares contenders, table by table. What
+//! needs a process of its own (memory that is never given back, a dead-lock, a server whose CPU time is counted, a cgroup)
+//! is this program again in another role: see `child`.
+//!
+//! A full run goes over all rows in several *passes* and puts their rounds together: the machine's state changes within
+//! minutes, and the rounds of one pass alone would know one state only, with an interval that is too sure of itself.
 
+mod context;
+mod facts;
 mod options;
+mod scale_up;
+mod write;
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use clap::Parser;
+
+pub use context::{Context, Table};
 use options::Options;
 
-use crate::{blocking, child, idle, network, quota, scale::Scale, scheduling, tail, workloads::Workload};
+use crate::{bench::Bench, blocking, child, go, idle, network, quota, scheduling, tail, workloads::Workload};
 
 /// A comparison with a name.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) section: u8,
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Which section of the board it is in.
+    pub section: u8,
     /// What `--only` calls it.
-    pub(crate) name: &'static str,
-    pub(crate) measures: &'static str,
-    pub(crate) leaves_out: &'static str,
-    pub(crate) run: fn(&Context) -> io::Result<()>,
+    pub name: &'static str,
+    /// What it measures.
+    pub measures: &'static str,
+    /// What nobody should read into it.
+    pub leaves_out: &'static str,
+    /// The time that each of its tables may take in a full run, over all passes.
+    pub seconds: f64,
+    /// Whether `--quick` includes it, unasked.
+    pub in_quick: bool,
+    /// Whether it takes part in the last pass only: for what takes long, and what does not depend on the machine's state.
+    pub once: bool,
+    /// What it does.
+    pub run: Run,
 }
 
-/// What a row may ask about the command line.
-#[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) scale: Scale,
-    /// Worker threads of section 1.
-    pub(crate) procs: Vec<usize>,
-    /// The workloads of section 1 that are wanted.
-    pub(crate) workloads: Vec<Workload>,
-    rounds: Option<usize>,
+/// How a row is made of its comparisons.
+#[derive(Debug, Clone, Copy)]
+pub enum Run {
+    /// By code of its own.
+    Own(fn(&Context) -> io::Result<()>),
+    /// Of benches, which criterion can run as well.
+    Benches(fn() -> Vec<Bench>),
 }
 
-impl Context {
-    /// Rounds of a row that takes `full` of them for a result: half as many for a look, one for a proof.
-    pub(crate) fn rounds(&self, full: usize) -> usize {
-        self.rounds.unwrap_or(self.scale.pick(full, full.div_ceil(2), 1))
-    }
-}
-
-/// Every row, in the order of the board.
-pub(crate) const ROWS: &[Row] = &[
+/// The rows that need nothing but runtimes, in the order of the board.
+pub const ROWS: &[Row] = &[
     scheduling::ROW,
     idle::ROW,
     blocking::NEIGHBOURS,
@@ -57,30 +67,67 @@ pub(crate) const ROWS: &[Row] = &[
     network::HELLO_WRK,
     network::ECHO,
     quota::ROW,
+    go::ROW,
 ];
 
-/// The program: prints the rows that the command line asks for.
+/// Runs the board with `more` rows behind those of this crate, as the command line `args` says; the first is the
+/// program's name.
 ///
 /// # Errors
 /// A row cannot be measured: the system refuses threads, sockets or processes, or a result is wrong.
-pub fn main() -> io::Result<()> {
-    let options = Options::parse();
-    match options.role() {
-        Some(role) => child::play(role),
-        None if options.list() => list(),
-        None => options.rows().try_for_each(|row| show(row, &options.context())),
+pub fn main(args: impl IntoIterator<Item = String>, more: &[Row]) -> io::Result<()> {
+    let options = Options::parse_from(args);
+    let rows: Vec<Row> = ROWS.iter().chain(more).copied().collect();
+    if let Some(role) = options.role() {
+        return child::play(role);
     }
+    if options.list() {
+        return list(&rows);
+    }
+    let chosen = options.rows(&rows)?;
+    let context = options.context();
+    if options.scale_up() {
+        scale_up::run(&context, &chosen)?;
+    } else {
+        let left_out: Vec<_> = rows.iter().filter(|row| chosen.iter().all(|c| c.name != row.name)).collect();
+        run(&context, &chosen)?;
+        if !left_out.is_empty() {
+            println!("not in this run: {}", left_out.iter().map(|row| row.name).collect::<Vec<_>>().join(", "));
+        }
+    }
+    write::results(&context, &options, &chosen)
 }
 
-fn list() -> io::Result<()> {
-    for Row { section, name, measures, .. } in ROWS {
+fn list(rows: &[Row]) -> io::Result<()> {
+    for Row { section, name, measures, .. } in rows {
         println!("{section} {name:<11} {measures}");
     }
     println!("names of `scheduling` alone: {}", Workload::ALL.map(Workload::name).join(" "));
     Ok(())
 }
 
+/// Pass after pass; the tables are printed in the last one, when all of their rounds are there.
+fn run(context: &Context, rows: &[Row]) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        println!("{}", context.facts);
+    }
+    for pass in 0..context.passes {
+        context.begin(pass);
+        for row in rows.iter().filter(|row| !row.once || context.is_last()) {
+            context.enter(row);
+            show(row, context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))?;
+        }
+    }
+    Ok(())
+}
+
 fn show(row: &Row, context: &Context) -> io::Result<()> {
-    println!("== {}: {} ==\nmeasures    {}\nleaves out  {}\n", row.section, row.name, row.measures, row.leaves_out);
-    (row.run)(context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))
+    if context.is_last() {
+        let Row { section, name, measures, leaves_out, .. } = row;
+        println!("== {section}: {name} ==\nmeasures    {measures}\nleaves out  {leaves_out}\n");
+    }
+    match row.run {
+        Run::Own(run) => run(context),
+        Run::Benches(benches) => benches().iter().try_for_each(|bench| bench.compare_in(context).map(drop)),
+    }
 }

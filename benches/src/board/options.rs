@@ -3,36 +3,64 @@
 //! cargo passes `--bench` to a bench that it measures and nothing to one that it tests; hence without it everything runs
 //! at its smallest size, as criterion's benches do.
 
-use std::num::NonZero;
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    num::NonZero,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::Parser;
 
-use super::{Context, ROWS, Row};
+use super::{Context, Row, facts::Facts};
 use crate::{scale::Scale, workloads::Workload};
 
-/// Compares tidemill with its peers, interleaved; a ratio above 1 means that tidemill is better.
+/// Compares tidemill with its peers, interleaved (A B B A); a ratio above 1 means that tidemill is better.
+///
+/// A full run takes just under twenty minutes on two cores, a quick one less than a minute, compiling left out.
 #[derive(Debug, Parser)]
-#[command(name = "scheduler")]
+#[command(name = "cargo xtask scoreboard")]
 pub(super) struct Options {
-    /// Only these sections (1 to 4), rows, or workloads of section 1, separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "NAMES", value_parser = known)]
+    /// Only these sections (by number), rows, or workloads of section 1, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
+
+    /// Only contenders with one of these in their names, beside tidemill, its A/A row and the floor
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    against: Vec<String>,
 
     /// Only with this many worker threads, in section 1 [default: both 1 and 2]
     #[arg(long, value_name = "N")]
     procs: Option<NonZero<usize>>,
 
-    /// Rounds per table [default: each row's own]
+    /// Rounds per table [default: as many as fit each row's time]
     #[arg(long, value_name = "N")]
     rounds: Option<NonZero<usize>>,
 
-    /// About a tenth of the work: a look, not a result
+    /// Ends within 60 seconds of the end of the build: a look, not a result; rows that take minutes are left out
     #[arg(long)]
     quick: bool,
 
     /// The least work: proves that everything runs and adds up
     #[arg(long, conflicts_with = "quick")]
     smoke: bool,
+
+    /// Each row at 1, 10 and 100 times its size, and with 1 to 16 workers, instead of the comparison
+    #[arg(long)]
+    scale: bool,
+
+    /// Go's scheduler and its net/http take part; `cargo xtask scoreboard` finds Go or sets it up under target/
+    #[arg(long)]
+    with_go: bool,
+
+    /// Writes RESULTS.md and plots for a partial run too; a full one always does
+    #[arg(long)]
+    write: bool,
+
+    /// Where the files go
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR")))]
+    out: PathBuf,
 
     /// Prints the names of the rows
     #[arg(long)]
@@ -42,10 +70,23 @@ pub(super) struct Options {
     #[arg(long, hide = true)]
     bench: bool,
 
+    /// The built program of benches/go
+    #[arg(long, hide = true, value_name = "PATH")]
+    go: Option<PathBuf>,
+
     /// Another role of this program, in a process of its own
     #[arg(long, hide = true, num_args = 1.., exclusive = true)]
     role: Vec<String>,
 }
+
+/// Of a full run; see [`super`].
+const PASSES: usize = 3;
+
+/// The longest quick run, in seconds; what is under way then still ends.
+const QUICK_LIMIT: u64 = 52;
+
+/// The longest full run: just under twenty minutes.
+const FULL_LIMIT: u64 = 19 * 60;
 
 impl Options {
     pub(super) fn role(&self) -> Option<&[String]> {
@@ -56,18 +97,65 @@ impl Options {
         self.list
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = &'static Row> {
-        ROWS.iter().filter(|row| self.wants(row.section, row.name) || self.wants_workload_of(row))
+    pub(super) fn scale_up(&self) -> bool {
+        self.scale
+    }
+
+    pub(super) fn out(&self) -> &PathBuf {
+        &self.out
+    }
+
+    /// Whether a stranger may take the results for those of the project.
+    pub(super) fn is_full(&self) -> bool {
+        let narrowed = !self.only.is_empty() || !self.against.is_empty() || self.procs.is_some();
+        self.scale_of_work() == Scale::Full && !narrowed && self.rounds.is_none() && !self.scale
+    }
+
+    pub(super) fn writes(&self) -> bool {
+        self.write || self.is_full()
+    }
+
+    /// The rows that are asked for.
+    ///
+    /// # Errors
+    /// A name is unknown.
+    pub(super) fn rows(&self, rows: &[Row]) -> io::Result<Vec<Row>> {
+        if let Some(unknown) = self.only.iter().find(|name| !is_known(name, rows)) {
+            return Err(io::Error::other(format!("there is no section, row or workload `{unknown}`; see --list")));
+        }
+        let quick = self.scale_of_work() == Scale::Quick && self.only.is_empty();
+        let wanted = |row: &&Row| self.wants(row.section, row.name) || self.wants_workload_of(row);
+        Ok(rows.iter().filter(wanted).filter(|row| row.in_quick || !quick).copied().collect())
     }
 
     pub(super) fn context(&self) -> Context {
         let all = self.wants(1, SCHEDULING);
         let workloads = Workload::ALL.into_iter().filter(|workload| all || self.names(workload.name())).collect();
         let procs = self.procs.map_or(vec![1, 2], |procs| vec![procs.get()]);
-        Context { scale: self.scale(), procs, workloads, rounds: self.rounds.map(NonZero::get) }
+        let scale = self.scale_of_work();
+        let limit = if self.rounds.is_some() { u64::MAX } else { scale.pick(FULL_LIMIT, QUICK_LIMIT, u64::MAX) };
+        Context {
+            scale,
+            procs,
+            workloads,
+            facts: Facts::gather(),
+            go: self.go.clone(),
+            rounds: self.rounds.map(NonZero::get),
+            against: self.against.clone(),
+            passes: scale.pick(PASSES, 1, 1),
+            started: Instant::now(),
+            limit: Duration::from_secs(limit),
+            pass: Cell::new(0),
+            row: Cell::new(None),
+            seconds: Cell::new(0.0),
+            row_passes: Cell::new(1),
+            tables: RefCell::default(),
+            notes: RefCell::default(),
+            pictures: RefCell::default(),
+        }
     }
 
-    fn scale(&self) -> Scale {
+    fn scale_of_work(&self) -> Scale {
         match (self.quick, self.smoke || !self.bench) {
             (true, _) => Scale::Quick,
             (false, true) => Scale::Smoke,
@@ -91,10 +179,9 @@ impl Options {
 /// The row of all workloads.
 const SCHEDULING: &str = "scheduling";
 
-fn known(name: &str) -> Result<String, String> {
-    let rows = ROWS.iter().flat_map(|row| [row.name.to_owned(), row.section.to_string()]);
-    let mut names = rows.chain(Workload::ALL.map(|workload| workload.name().to_owned()));
-    if names.any(|known| known == name) { Ok(name.to_owned()) } else { Err("see --list".to_owned()) }
+fn is_known(name: &str, rows: &[Row]) -> bool {
+    let row = rows.iter().any(|row| row.name == name || row.section.to_string() == name);
+    row || Workload::ALL.iter().any(|workload| workload.name() == name)
 }
 
 #[cfg(test)]
@@ -102,6 +189,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::board::ROWS;
 
     fn parsed(args: &str) -> Options {
         Options::try_parse_from(["scheduler"].into_iter().chain(args.split_whitespace())).unwrap()
@@ -116,18 +204,39 @@ mod tests {
             ("--quick", Scale::Quick),
             ("", Scale::Smoke),
         ] {
-            assert_eq!(parsed(args).scale(), expected, "{args}");
+            assert_eq!(parsed(args).scale_of_work(), expected, "{args}");
         }
     }
 
     #[test]
     fn rows_are_chosen_by_section_row_or_workload() {
-        let rows = |args| parsed(args).rows().map(|row| row.name).collect::<Vec<_>>();
+        let rows = |args| parsed(args).rows(ROWS).unwrap().iter().map(|row| row.name).collect::<Vec<_>>();
         let workloads = |args| parsed(args).context().workloads.len();
         assert_eq!(rows("").len(), ROWS.len());
-        assert_eq!((rows("--only 1"), workloads("--only 1")), (vec!["scheduling", "idle"], Workload::ALL.len()));
+        assert_eq!((rows("--only 1"), workloads("--only 1")), (vec!["scheduling", "idle", "go"], Workload::ALL.len()));
         assert_eq!((rows("--only yield,tail"), workloads("--only yield,tail")), (vec!["scheduling", "tail"], 1));
-        assert!(Options::try_parse_from(["scheduler", "--only", "yields"]).is_err());
+        assert!(parsed("--only yields").rows(ROWS).is_err());
+    }
+
+    #[test]
+    fn a_quick_run_leaves_out_what_takes_minutes_unless_it_is_named() {
+        let rows = |args| parsed(args).rows(ROWS).unwrap().iter().map(|row| row.name).collect::<Vec<_>>();
+        assert!(!rows("--quick").contains(&"flood") && rows("--quick").contains(&"scheduling"));
+        assert_eq!(rows("--quick --only flood"), ["flood"]);
+    }
+
+    #[test]
+    fn only_a_run_of_everything_is_full() {
+        for (args, full, writes) in [
+            ("--bench", true, true),
+            ("--bench --quick", false, false),
+            ("--bench --only yield", false, false),
+            ("--bench --only yield --write", false, true),
+            ("--bench --against tokio", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!((parsed(args).is_full(), parsed(args).writes()), (full, writes), "{args}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::{Interval, bootstrap_ratio, median};
 
 /// Which of two values is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Better {
     /// Times, bytes, counts of faults.
     Less,
@@ -14,7 +15,8 @@ pub enum Better {
 }
 
 /// How the values of the rounds become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Over {
     /// The median; ratios are formed within a round.
     Median,
@@ -23,7 +25,7 @@ pub enum Over {
 }
 
 /// One of the values that every turn reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Figure {
     /// The head of its column, unit included.
     pub name: &'static str,

@@ -8,7 +8,8 @@
 //! 2. a *turn* starts afresh, alone on the machine, and reports a value for each [`Figure`];
 //! 3. the result is the median over rounds of the *ratio within a round*, with a bootstrap interval;
 //! 4. the reference takes part twice (A/A). Its ratio to itself shows what the method cannot tell apart: a difference
-//!    inside that interval is no difference.
+//!    inside that interval is no difference;
+//! 5. the *floor* takes part too, where there is one: the least that the work can cost, in the same rounds.
 
 mod figure;
 mod report;
@@ -16,6 +17,7 @@ mod rounds;
 mod stats;
 
 pub use figure::{Better, Figure, Over};
+pub(crate) use report::number;
 pub use report::{means, table};
-pub use rounds::{Contender, Series, measure};
+pub use rounds::{AGAIN, Contender, Role, Rounds, Series, Verdict, measure};
 pub use stats::{Interval, bootstrap_ratio, median};

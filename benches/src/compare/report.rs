@@ -2,27 +2,32 @@
 
 use std::fmt::Write;
 
-use super::{Figure, Interval, Series};
+use super::{Figure, Interval, Role, Series};
 
-/// One row per contender: the value of each figure, and how many times better the first contender is.
+/// One row per contender: the value of each figure, how many times better the first contender is, and, if there is a
+/// floor, how many times that the first figure is.
 ///
 /// # Panics
 /// If there is no series, or one without rounds.
 #[must_use]
 pub fn table(title: &str, figures: &[Figure], series: &[Series]) -> String {
     let reference = series.first().expect("a comparison has a reference");
-    let mut out = format!("{title}\n{:<30}", "");
+    let floor = series.iter().find(|s| s.role == Role::Floor);
+    let mut out = format!("{title}\n{:<36}", "");
     for figure in figures {
         out.push_str(&cell(figure.name, if compared(*figure) { "ratio" } else { "" }, *figure));
     }
+    out.push_str(floor.map_or("", |_| "  x floor"));
     let mut out = ended(out);
     for s in series {
-        let mut line = format!("  {:<28}", s.name);
+        let mut line = format!("  {:<34}", s.name);
         for ((figure, rounds), ours) in figures.iter().zip(&s.rounds).zip(&reference.rounds) {
-            let ratio = if std::ptr::eq(s, reference) { None } else { figure.ratio(rounds, ours) };
+            let is_peer = !std::ptr::eq(s, reference) && s.role != Role::Floor;
+            let ratio = if is_peer { figure.ratio(rounds, ours) } else { None };
             let ratio = ratio.map_or(String::new(), |ratio| ratio.to_string());
             line.push_str(&cell(&number(figure.value(rounds)), &ratio, *figure));
         }
+        line.push_str(&floor.map_or(String::new(), |floor| format!("{:>9}", number(s.times(floor)))));
         out.push_str(&ended(line));
     }
     out
@@ -50,7 +55,7 @@ fn ended(line: String) -> String {
 }
 
 /// Three digits or more, whatever the size.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
@@ -78,8 +83,8 @@ impl std::fmt::Display for Interval {
 pub fn means(figures: &[Figure], workloads: &[Vec<Series>]) -> String {
     let mut out = String::new();
     let contenders = workloads.first().map_or(0, Vec::len);
-    for i in 1..contenders {
-        write!(out, "  {:<28}", workloads[0][i].name).expect("a String takes every write");
+    for i in (1..contenders).filter(|&i| workloads[0][i].role != Role::Floor) {
+        write!(out, "  {:<34}", workloads[0][i].name).expect("a String takes every write");
         for (column, figure) in figures.iter().enumerate() {
             let ratio = |w: &Vec<Series>| figure.ratio(&w[i].rounds[column], &w[0].rounds[column]);
             let ratios: Vec<_> = workloads.iter().filter_map(ratio).map(|ratio| ratio.median).collect();
@@ -102,8 +107,18 @@ mod tests {
 
     const FIGURES: [Figure; 3] = [Figure::less("ms"), Figure::least("best"), Figure::fact("threads")];
 
-    fn series(name: &'static str, ms: f64) -> Series {
-        Series { name, rounds: vec![vec![ms, 1.5 * ms], vec![ms; 2], vec![3.0; 2]] }
+    fn series(name: &str, ms: f64) -> Series {
+        let rounds = vec![vec![ms, 1.5 * ms], vec![ms; 2], vec![3.0; 2]];
+        Series { name: name.to_owned(), role: Role::Contender, rounds }
+    }
+
+    #[test]
+    fn the_floor_has_no_ratio_and_the_others_are_multiples_of_it() {
+        let floor = Series { role: Role::Floor, ..series("floor", 2.0) };
+        let text = table("yield", &FIGURES, &[series("tidemill", 5.0), series("tokio", 10.0), floor]);
+        let last = |line: usize| text.lines().nth(line).and_then(|line| line.split_whitespace().last());
+        assert_eq!([last(1), last(2), last(3), last(4)], [Some("floor"), Some("2.50"), Some("5.00"), Some("1.00")]);
+        assert!(text.lines().nth(4).is_some_and(|line| !line.contains("1.00x")), "{text}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ const RESAMPLES: usize = 2_000;
 const SEED: u64 = 0x7469_6465;
 
 /// A median with its 95 % bootstrap interval.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// The median of the sample.
     pub median: f64,

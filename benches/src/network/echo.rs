@@ -15,8 +15,8 @@ use tokio::{
 
 use super::ROUNDS;
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{Tidemill, Tokio, TokioCurrent},
 };
@@ -26,7 +26,10 @@ pub(crate) const ROW: Row = Row {
     name: "echo",
     measures: "time per TCP round trip of 8 bytes within one executor, with 1 connection and with 64 at once",
     leaves_out: "connecting; the latency of a single trip among 64; a network",
-    run,
+    seconds: 12.0,
+    in_quick: true,
+    once: false,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 1] = [Figure::less("us")];
@@ -44,8 +47,12 @@ fn run(context: &Context) -> io::Result<()> {
             contender::<TokioCurrent>(TokioCurrent::NAME, 1, connections, trips),
             contender::<Tidemill>("tidemill, P = 2 (A/A)", 2, connections, trips),
         ];
-        let series = measure(&FIGURES, &contenders, context.rounds(ROUNDS))?;
-        println!("{}", table(&format!("connections: {connections}, round trips in all: {trips}"), &FIGURES, &series));
+        context.compare(
+            format!("connections: {connections}, round trips in all: {trips}"),
+            &FIGURES,
+            contenders.into(),
+            ROUNDS,
+        )?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::{io, time::Duration};
 
 use super::{ROUNDS, client, server::Server, wrk};
 use crate::{
-    board::{Context, Row},
-    compare::{Contender, Figure, measure, table},
+    board::{Context, Row, Run},
+    compare::{Contender, Figure},
     executor::Executor,
     executors::{Tidemill, Tokio, TokioCurrent},
     scale::Scale,
@@ -16,7 +16,10 @@ pub(crate) const ROW: Row = Row {
     name: "hello",
     measures: "hyper, HTTP/1 keep-alive, 64 connections of a client on one thread beside it; CPU time is the server's",
     leaves_out: "requests that were due while one waited (closed loop); TLS, bodies, a network",
-    run,
+    seconds: 40.0,
+    in_quick: true,
+    once: false,
+    run: Run::Own(run),
 };
 
 pub(crate) const ROW_WRK: Row = Row {
@@ -24,7 +27,10 @@ pub(crate) const ROW_WRK: Row = Row {
     name: "hello-wrk",
     measures: "the same, asked by wrk -t1 -c64 if it is installed",
     leaves_out: "as `hello`",
-    run: run_wrk,
+    seconds: 40.0,
+    in_quick: false,
+    once: true,
+    run: Run::Own(run_wrk),
 };
 
 const FIGURES: [Figure; 4] =
@@ -41,15 +47,17 @@ const CONTENDERS: [(&str, &str); 4] = [
 ];
 
 fn run(context: &Context) -> io::Result<()> {
-    let span = Duration::from_millis(context.scale.pick(2_000, 1_000, 20));
-    let contender = |(name, executor)| Contender::new(name, move || ask(executor, span));
-    let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
-    println!("{}", table(&format!("{CONNECTIONS} connections for {span:?}"), &FIGURES, &series));
+    let span = Duration::from_millis(context.scale.pick(2_000, 300, 20));
+    let contender = |(name, executor)| Contender::new(name, move || ask(Server::start(executor)?, span));
+    let mut contenders = Vec::from(CONTENDERS.map(contender));
+    if let Some(go) = &context.go {
+        contenders.push(Contender::new("Go net/http", || ask(Server::start_go(go)?, span)));
+    }
+    context.compare(format!("{CONNECTIONS} connections for {span:?}"), &FIGURES, contenders, ROUNDS)?;
     Ok(())
 }
 
-fn ask(executor: &str, span: Duration) -> io::Result<[f64; 4]> {
-    let mut server = Server::start(executor)?;
+fn ask(mut server: Server, span: Duration) -> io::Result<[f64; 4]> {
     // A tenth untimed: pages, buffers and branch predictors.
     client::drive(server.address, CONNECTIONS, span / 10)?;
     let before = server.cpu_us()?;
@@ -61,13 +69,17 @@ fn ask(executor: &str, span: Duration) -> io::Result<[f64; 4]> {
 
 fn run_wrk(context: &Context) -> io::Result<()> {
     if context.scale == Scale::Smoke || !wrk::is_installed() {
-        println!("left out: wrk is not installed, or the run is too short for its whole seconds\n");
+        context.say("left out: wrk is not installed, or the run is too short for its whole seconds");
         return Ok(());
     }
     let seconds = context.scale.pick(2, 1, 1);
     let contender = |(name, executor)| Contender::new(name, move || ask_by_wrk(executor, seconds));
-    let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
-    println!("{}", table(&format!("wrk -t1 -c{CONNECTIONS} -d{seconds}s"), &FIGURES, &series));
+    context.compare(
+        format!("wrk -t1 -c{CONNECTIONS} -d{seconds}s"),
+        &FIGURES,
+        CONTENDERS.map(contender).into(),
+        ROUNDS,
+    )?;
     Ok(())
 }
 

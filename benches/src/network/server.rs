@@ -6,6 +6,8 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
 };
 
 use bytes::Bytes;
@@ -35,7 +37,18 @@ impl Server {
     /// # Errors
     /// The system's, or the child's.
     pub(super) fn start(executor: &str) -> io::Result<Self> {
-        let mut child = Child::start(&["hello", executor])?;
+        Self::hear(Child::start(&["hello", executor])?)
+    }
+
+    /// Go's net/http, by the program of `benches/go`.
+    ///
+    /// # Errors
+    /// The system's, or the child's.
+    pub(super) fn start_go(program: &Path) -> io::Result<Self> {
+        Self::hear(Child::of(Command::new(program).args(["hello", &PROCS.to_string()]))?)
+    }
+
+    fn hear(mut child: Child) -> io::Result<Self> {
         let address = child.hear()?.parse().map_err(io::Error::other)?;
         Ok(Self { child, address })
     }

@@ -13,9 +13,9 @@ use group::{Group, Throttling};
 use load::{Load, Seen};
 
 use crate::{
-    board::{Context, Row},
+    board::{Context, Row, Run},
     child::{Child, answer_lines, word},
-    compare::{Contender, Figure, measure, table},
+    compare::{Contender, Figure},
     executor::Executor,
     executors::{Tidemill, Tokio},
     tail::Spin,
@@ -26,7 +26,10 @@ pub(crate) const ROW: Row = Row {
     name: "quota",
     measures: "requests of 1 ms CPU under a real quota of 1.0 CPU: sized by the runtime, and with 8 threads asked for",
     leaves_out: "machines with more CPUs than this one, where a quota is used up sooner; version 2 of cgroups",
-    run,
+    seconds: 30.0,
+    in_quick: false,
+    once: true,
+    run: Run::Own(run),
 };
 
 const FIGURES: [Figure; 6] = [
@@ -54,14 +57,18 @@ const CONTENDERS: [(&str, &str); 5] = [
 
 fn run(context: &Context) -> io::Result<()> {
     if let Err(error) = Group::of_one_cpu() {
-        println!("not possible here: no version 1 cpu group can be made: {error}\n");
+        context.say(&format!("not possible here: no version 1 cpu group can be made: {error}"));
         return Ok(());
     }
-    let span = Duration::from_millis(context.scale.pick(4_000, 2_000, 50));
+    let span = Duration::from_millis(context.scale.pick(2_000, 1_000, 50));
     for load in Load::ALL {
         let contender = |(name, role)| Contender::new(name, move || in_group(role, load, span));
-        let series = measure(&FIGURES, &CONTENDERS.map(contender), context.rounds(ROUNDS))?;
-        println!("{}", table(&format!("{} for {span:?}", load.title()), &FIGURES, &series));
+        context.compare(
+            format!("{} for {span:?}", load.title()),
+            &FIGURES,
+            CONTENDERS.map(contender).into(),
+            ROUNDS,
+        )?;
     }
     Ok(())
 }

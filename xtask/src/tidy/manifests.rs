@@ -7,6 +7,7 @@ use crate::workspace::Member;
 
 /// Crates with unsafe code, and what for. Elsewhere the compiler forbids it.
 const MAY_BE_UNSAFE: &[(&str, &str)] = &[
+    ("gate", "implements `GlobalAlloc`, to count"),
     ("tidemill-cgroup", "reads the affinity mask by a system call"),
     ("tidemill-context", "borrows the ambient context of a thread"),
     ("tidemill-pools", "finds the magazine of a thread"),

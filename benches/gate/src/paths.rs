@@ -1,0 +1,126 @@
+//! The hot paths. One that joins is a line in [`PATHS`] and a function that makes what it needs.
+
+use std::{hint::black_box, time::Duration};
+
+use futures_lite::future::block_on;
+use tidemill::{
+    Procs, Runtime,
+    pools::ObjectPool,
+    resilience::{Rate, RateLimiter, Retry},
+};
+use tokio::sync::oneshot;
+
+/// A number of operations, as often as one likes.
+type Ops = Box<dyn FnMut(u64)>;
+
+pub(crate) struct Path {
+    pub(crate) name: &'static str,
+    pub(crate) start: fn() -> Ops,
+}
+
+pub(crate) const PATHS: &[Path] = &[
+    Path { name: "spawn-join", start: spawn_join },
+    Path { name: "yield", start: yields },
+    Path { name: "wake", start: wake },
+    Path { name: "blocking", start: blocking },
+    Path { name: "object", start: object },
+    Path { name: "limiter-allowed", start: limiter_allowed },
+    Path { name: "limiter-refused", start: limiter_refused },
+    Path { name: "retry-first-try", start: retry },
+];
+
+/// No permit is to change hands while valgrind lets one thread run at a time.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// Runs `main` as a task of a runtime with one permit, for each lap.
+fn on_runtime<F>(main: impl Fn(u64) -> F + 'static) -> Ops
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let builder = Runtime::builder().procs(Procs::Fixed(1)).slice(NEVER).blocked_after(NEVER);
+    let runtime = builder.build().expect("there are threads");
+    Box::new(move |ops| runtime.block_on(runtime.spawn(main(ops))).expect("it does not panic"))
+}
+
+fn spawn_join() -> Ops {
+    on_runtime(|ops| async move {
+        for _ in 0..ops {
+            tidemill::spawn(async {}).await.expect("it does not panic");
+        }
+    })
+}
+
+fn yields() -> Ops {
+    on_runtime(|ops| async move {
+        for _ in 0..ops {
+            tidemill::yield_now().await;
+        }
+    })
+}
+
+/// A task waits, another wakes it: a oneshot each way, and so two wakes, two allocations of tokio's, and a spawn.
+fn wake() -> Ops {
+    on_runtime(|ops| async move {
+        for _ in 0..ops {
+            let (ping, pinged) = oneshot::channel();
+            let (pong, ponged) = oneshot::channel();
+            drop(tidemill::spawn(async move {
+                pong.send(()).expect("it is waited for");
+                pinged.await.expect("it is sent");
+            }));
+            ponged.await.expect("it is sent");
+            ping.send(()).expect("it is waited for");
+        }
+    })
+}
+
+fn blocking() -> Ops {
+    on_runtime(|ops| async move {
+        for i in 0..ops {
+            black_box(tidemill::blocking(|| black_box(i)));
+        }
+    })
+}
+
+fn object() -> Ops {
+    let pool = ObjectPool::builder(|| Vec::<u8>::with_capacity(1024)).build().expect("the options are valid");
+    Box::new(move |ops| (0..ops).for_each(|_| drop(black_box(pool.get()))))
+}
+
+/// Allowed for ever, as far as a lap can tell.
+fn limiter_allowed() -> Ops {
+    let plenty = 1_000_000_000;
+    let limiter = RateLimiter::builder().rate(Rate::per_second(plenty)).burst(plenty).build();
+    let limiter = limiter.expect("the options are valid");
+    Box::new(move |ops| {
+        for _ in 0..ops {
+            for _ in 0..TIMES {
+                black_box(limiter.try_acquire(1).is_ok());
+            }
+        }
+    })
+}
+
+/// What the feature `slowed` slows down, for the gate to find.
+const TIMES: u32 = if cfg!(feature = "slowed") { 2 } else { 1 };
+
+fn limiter_refused() -> Ops {
+    let limiter = RateLimiter::builder().rate(Rate::per_day(1)).burst(1).build().expect("the options are valid");
+    Box::new(move |ops| {
+        for _ in 0..ops {
+            black_box(limiter.try_acquire(1).is_ok());
+        }
+    })
+}
+
+fn retry() -> Ops {
+    let policy = Retry::exponential(Duration::from_millis(10)).build().expect("the options are valid");
+    Box::new(move |ops| {
+        block_on(async {
+            for i in 0..ops {
+                let result = policy.run(async |_| Ok::<_, ()>(black_box(i))).await;
+                black_box(result.is_ok());
+            }
+        });
+    })
+}

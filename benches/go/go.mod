@@ -1,0 +1,3 @@
+module tidemill/benches
+
+go 1.22

@@ -1,0 +1,59 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod breaker;
+mod channels;
+mod context;
+mod criterion_suites;
+mod decode;
+mod fork_join;
+mod limiter;
+mod objects;
+mod pipeline;
+mod resources;
+mod retry;
+mod semaphore;
+mod store;
+mod workers;
+
+use std::{env, io};
+
+use benches::board::{self, Row};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The suites, in the order of the board. A new one is a file of its own and a line here.
+const ROWS: &[Row] = &[
+    objects::ROW,
+    resources::ROW,
+    workers::ROW,
+    limiter::ROW,
+    retry::ROW,
+    breaker::ROW,
+    semaphore::ROW,
+    context::ROW,
+    decode::ROW,
+    store::ROW,
+    pipeline::ROW,
+    channels::ROW,
+    fork_join::ROW,
+];
+
+/// What makes this program the scoreboard instead of criterion's suites.
+const BOARD: &str = "--board";
+
+fn main() -> io::Result<()> {
+    let args: Vec<String> = env::args().collect();
+    let has = |name: &str| args.iter().any(|arg| arg == name);
+    // A child of the board plays a role.
+    if has(BOARD) || has("--role") {
+        return board::main(args.into_iter().filter(|arg| arg != BOARD), ROWS);
+    }
+    // Started by `cargo test`, criterion runs each bench once, and the board everything at its smallest size.
+    if !has("--bench") {
+        board::main(args.into_iter().take(1), ROWS)?;
+    }
+    criterion_suites::run(ROWS);
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Retries whose first try succeeds: what the wrapping costs where it is not needed.
+
+use std::{convert::Infallible, hint::black_box, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable};
+use benches::{
+    Bench, Case, Lap,
+    board::{Row, Run},
+};
+use futures_lite::future::block_on;
+use tidemill::resilience::Retry;
+
+pub(crate) const ROW: Row = Row {
+    section: 5,
+    name: "retry",
+    measures: "an async call that succeeds at once, under a policy of exponential waits",
+    leaves_out: "waiting, which dwarfs all of it; policies with a budget or a deadline",
+    seconds: 4.0,
+    in_quick: true,
+    once: false,
+    run: Run::Benches(benches),
+};
+
+fn benches() -> Vec<Bench> {
+    let cases = vec![
+        Case::new("tidemill", || {
+            let policy = Retry::exponential(Duration::from_millis(10)).build().expect("the options are valid");
+            move |ops| {
+                Lap::of(|| {
+                    block_on(async {
+                        let mut sum = 0;
+                        for i in 0..ops {
+                            let result = policy.run(async |_| call(i)).await;
+                            sum += result.expect("it does not fail");
+                        }
+                        sum
+                    })
+                })
+            }
+        }),
+        Case::new("backon", || {
+            let policy = ExponentialBuilder::default();
+            move |ops| {
+                Lap::of(|| {
+                    block_on(async {
+                        let mut sum = 0;
+                        for i in 0..ops {
+                            let Ok(one) = (|| async { call(i) }).retry(policy).await;
+                            sum += one;
+                        }
+                        sum
+                    })
+                })
+            }
+        }),
+        Case::floor("floor: the bare call", || {
+            |ops| {
+                Lap::of(|| {
+                    block_on(async {
+                        let mut sum = 0;
+                        for i in 0..ops {
+                            let Ok(one) = (async { call(i) }).await;
+                            sum += one;
+                        }
+                        sum
+                    })
+                })
+            }
+        }),
+    ];
+    vec![Bench::counted("first try succeeds", 1_000_000, cases)]
+}
+
+fn call(i: u64) -> Result<u64, Infallible> {
+    Ok(u64::from(black_box(i) < u64::MAX))
+}

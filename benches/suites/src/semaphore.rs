@@ -1,0 +1,57 @@
+//! Semaphores and bulkheads: a permit taken and given back while there are enough.
+
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use benches::{
+    Bench, Case, Lap,
+    board::{Row, Run},
+};
+use tokio::sync::Semaphore;
+
+pub(crate) const ROW: Row = Row {
+    section: 5,
+    name: "semaphore",
+    measures: "taking and giving back a permit that is free; one thread, and two on one semaphore",
+    leaves_out: "waiting for a permit, and in which order those who wait get it",
+    seconds: 4.0,
+    in_quick: true,
+    once: false,
+    run: Run::Benches(benches),
+};
+
+const PERMITS: usize = 64;
+
+fn benches() -> Vec<Bench> {
+    [1, 2].map(bench).into()
+}
+
+fn bench(threads: u64) -> Bench {
+    let cases = vec![
+        case("tokio", threads, || Semaphore::new(PERMITS), |semaphore| semaphore.try_acquire().is_ok()),
+        Case::floor("floor: two atomic writes", move || {
+            let word = AtomicU64::new(0);
+            let both = move || {
+                // Relaxed: what it costs does not depend on it here.
+                let before = black_box(word.fetch_add(1, Ordering::Relaxed));
+                before < black_box(word.fetch_sub(1, Ordering::Relaxed)) + PERMITS as u64
+            };
+            move |ops| Lap::on_threads(threads, ops, |part| (0..part).map(|_| u64::from(both())).sum())
+        }),
+    ];
+    Bench::counted(format!("acquire + release, {threads} thread(s)"), 500_000, cases)
+}
+
+fn case<S: Sync + 'static>(
+    name: &'static str,
+    threads: u64,
+    start: impl Fn() -> S + 'static,
+    permit: impl Fn(&S) -> bool + Copy + Sync + 'static,
+) -> Case {
+    Case::new(name, move || {
+        let semaphore = start();
+        move |ops| Lap::on_threads(threads, ops, |part| (0..part).map(|_| u64::from(permit(&semaphore))).sum())
+    })
+}
