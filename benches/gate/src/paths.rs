@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Duration};
 
 use futures_lite::future::block_on;
 use tidemill::{
-    Procs, Runtime,
+    Context, Procs, Runtime,
     pools::ObjectPool,
     resilience::{Rate, RateLimiter, Retry},
 };
@@ -27,6 +27,8 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "limiter-allowed", start: limiter_allowed },
     Path { name: "limiter-refused", start: limiter_refused },
     Path { name: "retry-first-try", start: retry },
+    Path { name: "context-check", start: context_check },
+    Path { name: "context-child", start: context_child },
 ];
 
 /// No permit is to change hands while valgrind lets one thread run at a time.
@@ -123,4 +125,18 @@ fn retry() -> Ops {
             }
         });
     })
+}
+
+fn context_check() -> Ops {
+    let context = Context::background().child();
+    Box::new(move |ops| {
+        for _ in 0..ops {
+            black_box(black_box(&context).check().is_ok());
+        }
+    })
+}
+
+fn context_child() -> Ops {
+    let context = Context::background().child();
+    Box::new(move |ops| (0..ops).for_each(|_| drop(black_box(context.child()))))
 }

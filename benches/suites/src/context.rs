@@ -9,6 +9,7 @@ use benches::{
     Bench, Case, Lap,
     board::{Row, Run},
 };
+use tidemill::Context;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const ROW: Row = Row {
@@ -28,6 +29,7 @@ fn benches() -> Vec<Bench> {
 
 fn checks() -> Vec<Case> {
     vec![
+        case("tidemill", || Context::background().child(), |context| black_box(context).check().is_ok()),
         case("CancellationToken", CancellationToken::new, |token| !black_box(token).is_cancelled()),
         Case::floor("floor: a load", || {
             let cancelled = AtomicBool::new(false);
@@ -39,6 +41,7 @@ fn checks() -> Vec<Case> {
 
 fn children() -> Vec<Case> {
     vec![
+        case("tidemill", || Context::background().child(), |context| !black_box(context.child()).is_cancelled()),
         case("CancellationToken", CancellationToken::new, |token| !black_box(token.child_token()).is_cancelled()),
         Case::floor("floor: malloc + free", || {
             |ops| Lap::of(|| (0..ops).map(|_| u64::from(black_box(Vec::<u8>::with_capacity(64)).is_empty())).sum())
