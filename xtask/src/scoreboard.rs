@@ -26,12 +26,17 @@ const SOURCES: &str = "benches/go";
 pub(crate) fn run(at: &Workspace, args: &[String]) -> Result<(), String> {
     let mut call = cargo(at, "bench --package suites --bench suites -- --board");
     for arg in args {
-        call = call.arg(arg);
+        // cargo runs benches in their own folder; what looks like a path is one from here.
+        call = if is_path(arg) { call.arg(at.root().join(arg)) } else { call.arg(arg) };
     }
     if args.iter().any(|arg| arg == WITH_GO) {
         call = call.arg("--go").arg(peers(at)?);
     }
     call.run()
+}
+
+fn is_path(arg: &str) -> bool {
+    arg.contains('/') && !arg.starts_with('-')
 }
 
 /// Builds our Go programs.
@@ -68,6 +73,13 @@ fn find(folder: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_told_from_names_and_options() {
+        for (arg, expected) in [("a/b.json", true), ("/tmp/x", true), ("hello,2", false), ("--out", false)] {
+            assert_eq!(is_path(arg), expected, "{arg}");
+        }
+    }
 
     #[test]
     fn no_folder_no_program() {

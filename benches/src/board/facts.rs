@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     dirty: bool,
     /// Runnable threads in the mean of the last minute, before the run.
     load: String,
+    #[serde(skip)]
+    ticks: Ticks,
     date: String,
 }
 
@@ -37,10 +39,57 @@ impl Facts {
             flags: flags(),
             commit,
             dirty: said("git", &["status", "--porcelain", "--untracked-files=no"]).is_some_and(|out| !out.is_empty()),
-            load: fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or("").to_owned(),
+            load: load(),
+            ticks: Ticks::now(),
             date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_default(),
         }
     }
+}
+
+/// The machine's CPU time so far, in ticks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ticks {
+    all: u64,
+    stolen: u64,
+}
+
+impl Ticks {
+    fn now() -> Self {
+        Self::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
+    }
+
+    fn parse(stat: &str) -> Self {
+        let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+        // The eighth is what the host gave to others; guests, behind it, are in the first two already.
+        let fields: Vec<u64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
+        Self { all: fields.iter().sum(), stolen: fields.get(7).copied().unwrap_or(0) }
+    }
+}
+
+/// What the machine did beside the run.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(super) struct Afterwards {
+    load: String,
+    stolen_percent: f64,
+}
+
+impl Afterwards {
+    pub(super) fn of(facts: &Facts) -> Self {
+        let (before, now) = (facts.ticks, Ticks::now());
+        let all = now.all.saturating_sub(before.all).max(1) as f64;
+        Self { load: load(), stolen_percent: 100.0 * now.stolen.saturating_sub(before.stolen) as f64 / all }
+    }
+}
+
+impl fmt::Display for Afterwards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "load {} after the run, {:.1} % of the CPU time stolen by the host", self.load, self.stolen_percent)
+    }
+}
+
+/// Runnable threads in the mean of the last minute.
+fn load() -> String {
+    fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or("").to_owned()
 }
 
 /// How this program was built, as far as it can tell.
@@ -84,6 +133,13 @@ mod tests {
         let info = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu hypervisor\n";
         assert_eq!(field(info, "model name").as_deref(), Some("Some CPU @ 2 GHz"));
         assert_eq!(field(info, "model"), None);
+    }
+
+    #[test]
+    fn stolen_time_is_the_eighth_field() {
+        let ticks = Ticks::parse("cpu  10 0 5 80 1 0 0 4 0 0\ncpu0 1 2 3\n");
+        assert_eq!((ticks.all, ticks.stolen), (100, 4));
+        assert_eq!(Ticks::parse("").all, 0);
     }
 
     #[test]

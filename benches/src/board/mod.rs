@@ -8,6 +8,7 @@
 //! A full run goes over all rows in several *passes* and puts their rounds together: the machine's state changes within
 //! minutes, and the rounds of one pass alone would know one state only, with an interval that is too sure of itself.
 
+mod agree;
 mod context;
 mod facts;
 mod options;
@@ -83,6 +84,9 @@ pub fn main(args: impl IntoIterator<Item = String>, more: &[Row]) -> io::Result<
     }
     if options.list() {
         return list(&rows);
+    }
+    if let Some((one, other)) = options.agree() {
+        return agree::run(one, other);
     }
     let chosen = options.rows(&rows)?;
     let context = options.context();

@@ -62,6 +62,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR")))]
     out: PathBuf,
 
+    /// Compares the `results.json` of two runs, and fails unless their intervals meet
+    #[arg(long, num_args = 2, value_name = "FILE")]
+    agree: Vec<PathBuf>,
+
     /// Prints the names of the rows
     #[arg(long)]
     list: bool,
@@ -95,6 +99,10 @@ impl Options {
 
     pub(super) fn list(&self) -> bool {
         self.list
+    }
+
+    pub(super) fn agree(&self) -> Option<(&PathBuf, &PathBuf)> {
+        Some((self.agree.first()?, self.agree.get(1)?))
     }
 
     pub(super) fn scale_up(&self) -> bool {

@@ -29,8 +29,8 @@ pub(super) fn page(results: &Results<'_>, rows: &[Row], plots: &[(&'static str, 
     // A String takes every write.
     _ = write!(
         out,
-        "Written by `cargo xtask scoreboard`; do not edit. It is {kind} of {} s, {} passes over all rows:\n\n```text\n{}\n```\n\n",
-        results.seconds, results.passes, results.facts,
+        "Written by `cargo xtask scoreboard`; do not edit. It is {kind} of {} s, {} passes over all rows:\n\n```text\n{}\n{}\n```\n\n",
+        results.seconds, results.passes, results.facts, results.afterwards,
     );
     out.push_str(LEGEND);
     out.push_str(&losses(results.findings));

@@ -8,7 +8,11 @@ mod plot;
 
 use std::{env, fs, io, path::Path, path::PathBuf};
 
-use super::{Context, Row, Table, facts::Facts, options::Options};
+use super::{
+    Context, Row, Table,
+    facts::{Afterwards, Facts},
+    options::Options,
+};
 use crate::{
     compare::{Figure, Interval, Role, Series, Verdict},
     scale::Scale,
@@ -20,6 +24,7 @@ pub(super) use plot::{Line, lines};
 #[derive(Debug, serde::Serialize)]
 struct Results<'a> {
     facts: &'a Facts,
+    afterwards: Afterwards,
     seconds: u64,
     passes: usize,
     tables: &'a [Table],
@@ -52,6 +57,7 @@ pub(super) fn results(context: &Context, options: &Options, rows: &[Row]) -> io:
     let seconds = context.started.elapsed().as_secs();
     let results = Results {
         facts: &context.facts,
+        afterwards: Afterwards::of(&context.facts),
         seconds,
         passes: context.passes,
         tables: &tables,
