@@ -6,7 +6,7 @@ use futures_lite::future::block_on;
 use tidemill::{
     Context, Procs, Runtime,
     pools::ObjectPool,
-    resilience::{Rate, RateLimiter, Retry},
+    resilience::{Bulkhead, CircuitBreaker, Rate, RateLimiter, Retry},
 };
 use tokio::sync::oneshot;
 
@@ -27,6 +27,8 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "limiter-allowed", start: limiter_allowed },
     Path { name: "limiter-refused", start: limiter_refused },
     Path { name: "retry-first-try", start: retry },
+    Path { name: "breaker-closed", start: breaker },
+    Path { name: "bulkhead", start: bulkhead },
     Path { name: "context-check", start: context_check },
     Path { name: "context-child", start: context_child },
 ];
@@ -125,6 +127,20 @@ fn retry() -> Ops {
             }
         });
     })
+}
+
+fn breaker() -> Ops {
+    let breaker = CircuitBreaker::builder().failure_rate(50).build().expect("the options are valid");
+    Box::new(move |ops| {
+        for i in 0..ops {
+            black_box(breaker.call_blocking(|| Ok::<_, ()>(black_box(i))).is_ok());
+        }
+    })
+}
+
+fn bulkhead() -> Ops {
+    let bulkhead = Bulkhead::builder(64).build().expect("the options are valid");
+    Box::new(move |ops| (0..ops).for_each(|_| drop(black_box(bulkhead.try_acquire()))))
 }
 
 fn context_check() -> Ops {

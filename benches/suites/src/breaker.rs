@@ -13,6 +13,7 @@ use benches::{
 use failsafe::{CircuitBreaker as _, Config, backoff, failure_policy};
 use recloser::Recloser;
 use std::time::Duration;
+use tidemill::resilience::CircuitBreaker;
 
 pub(crate) const ROW: Row = Row {
     section: 5,
@@ -32,6 +33,12 @@ fn benches() -> Vec<Bench> {
 /// One `case` per library: `start` makes a breaker, `call` sends one call through it.
 fn bench(threads: u64) -> Bench {
     let cases = vec![
+        case(
+            "tidemill",
+            threads,
+            || CircuitBreaker::builder().failure_rate(50).last_calls(100).build().expect("the options are valid"),
+            |breaker| breaker.call_blocking(call).is_ok(),
+        ),
         case("recloser", threads, || Recloser::custom().closed_len(100).build(), |breaker| breaker.call(call).is_ok()),
         case(
             "failsafe",

@@ -7,6 +7,7 @@ use benches::{
     board::{Row, Run},
 };
 use deadpool::managed::{self, Metrics, RecycleResult};
+use tidemill::pools::{self, ResourcePool};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) const ROW: Row = Row {
@@ -23,7 +24,7 @@ pub(crate) const ROW: Row = Row {
 const KEPT: u32 = 16;
 
 fn benches() -> Vec<Bench> {
-    vec![Bench::counted("get + return, idle", 100_000, vec![deadpool(), bb8()])]
+    vec![Bench::counted("get + return, idle", 100_000, vec![ours(), deadpool(), bb8()])]
 }
 
 /// A connection would be here.
@@ -31,6 +32,34 @@ struct Resource(u64);
 
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
+}
+
+fn ours() -> Case {
+    Case::fallible("tidemill", || {
+        let runtime = runtime()?;
+        let pool = ResourcePool::builder(Maker).max(KEPT as usize).on(runtime.handle().clone()).build();
+        let pool = pool.map_err(io::Error::other)?;
+        Ok(move |ops| {
+            Lap::of(|| {
+                runtime.block_on(async {
+                    let mut sum = 0;
+                    for _ in 0..ops {
+                        sum += pool.get().await.map_or(0, |resource| resource.0);
+                    }
+                    sum
+                })
+            })
+        })
+    })
+}
+
+impl pools::Manager for Maker {
+    type Resource = Resource;
+    type Error = Infallible;
+
+    async fn create(&self) -> Result<Resource, Infallible> {
+        Ok(Resource(1))
+    }
 }
 
 fn deadpool() -> Case {

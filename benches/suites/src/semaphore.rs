@@ -9,6 +9,7 @@ use benches::{
     Bench, Case, Lap,
     board::{Row, Run},
 };
+use tidemill::resilience::Bulkhead;
 use tokio::sync::Semaphore;
 
 pub(crate) const ROW: Row = Row {
@@ -30,7 +31,13 @@ fn benches() -> Vec<Bench> {
 
 fn bench(threads: u64) -> Bench {
     let cases = vec![
-        case("tokio", threads, || Semaphore::new(PERMITS), |semaphore| semaphore.try_acquire().is_ok()),
+        case(
+            "tidemill Bulkhead",
+            threads,
+            || Bulkhead::builder(PERMITS as u32).build().expect("the options are valid"),
+            |bulkhead| bulkhead.try_acquire().is_ok(),
+        ),
+        case("tokio Semaphore", threads, || Semaphore::new(PERMITS), |semaphore| semaphore.try_acquire().is_ok()),
         Case::floor("floor: two atomic writes", move || {
             let word = AtomicU64::new(0);
             let both = move || {
