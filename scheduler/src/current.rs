@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::machine::Local;
-use crate::runtime::Handle;
+use crate::runtime::{Handle, Shared};
 use crate::sync::thread_local;
 
 thread_local! {
@@ -57,6 +57,15 @@ pub(crate) fn home<T>(f: impl FnOnce(Option<&Local>) -> T) -> T {
 pub(crate) fn handle() -> Option<Handle> {
     home(|local| local.map(|local| Handle::new(Arc::clone(local.shared()))))
         .or_else(|| HANDLE.try_with(|handle| handle.borrow().clone()).ok().flatten())
+}
+
+/// Is `runtime` the one of this thread? Without counting.
+pub(crate) fn is_at_home(runtime: &Arc<Shared>) -> bool {
+    home(|local| local.map(|local| Arc::ptr_eq(local.shared(), runtime))).unwrap_or_else(|| {
+        let here =
+            |handle: &RefCell<Option<Handle>>| handle.borrow().as_ref().is_some_and(|handle| handle.is_of(runtime));
+        HANDLE.try_with(here).unwrap_or(false)
+    })
 }
 
 /// Makes `handle` the runtime of this thread for as long as the guard lives.

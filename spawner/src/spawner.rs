@@ -61,7 +61,7 @@ impl Spawner {
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self {
             #[cfg(feature = "tidemill")]
-            Self::Tidemill(handle) => drop(handle.spawn(task)),
+            Self::Tidemill(handle) => drop(spawn_on(handle, task)),
             Self::Tokio(handle) => drop(handle.spawn(task)),
         }
     }
@@ -88,7 +88,7 @@ impl Spawner {
     {
         match self {
             #[cfg(feature = "tidemill")]
-            Self::Tidemill(handle) => Task::on_tidemill(handle.spawn(task)),
+            Self::Tidemill(handle) => Task::on_tidemill(spawn_on(handle, task)),
             Self::Tokio(handle) => Task::on_tokio(handle.spawn(task)),
         }
     }
@@ -139,6 +139,18 @@ pub fn blocking_here<T>(work: impl FnOnce() -> T) -> T {
     {
         work()
     }
+}
+
+/// On one of the runtime's own machines the task goes to that machine; a handle by itself would send it round by the queue for
+/// what comes from outside.
+#[cfg(feature = "tidemill")]
+#[track_caller]
+fn spawn_on<F>(handle: &tidemill_scheduler::Handle, task: F) -> tidemill_scheduler::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if handle.is_current() { tidemill_scheduler::spawn(task) } else { handle.spawn(task) }
 }
 
 #[cfg(feature = "tidemill")]

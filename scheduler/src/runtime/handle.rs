@@ -68,6 +68,36 @@ impl Handle {
         current::handle()
     }
 
+    /// Whether this is the runtime of the calling thread, so that a plain [`spawn`](crate::spawn) goes to it as well. On a machine
+    /// that costs less than [`Handle::spawn`], which always takes the way from outside.
+    ///
+    /// ```
+    /// let rt = tidemill_scheduler::Runtime::new()?;
+    /// assert!(!rt.handle().is_current());
+    /// let inside = rt.handle();
+    /// assert!(rt.block_on(async move { inside.is_current() }));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn is_current(&self) -> bool {
+        match &self.to {
+            To::Runtime(shared) => current::is_at_home(shared),
+            #[cfg(feature = "testing")]
+            To::Simulation(world) => {
+                let here = |handle: &Self| matches!(&handle.to, To::Simulation(here) if Arc::ptr_eq(here, world));
+                current::handle().as_ref().is_some_and(here)
+            }
+        }
+    }
+
+    /// Is it a handle of that very runtime?
+    pub(crate) fn is_of(&self, runtime: &Arc<Shared>) -> bool {
+        match &self.to {
+            To::Runtime(shared) => Arc::ptr_eq(shared, runtime),
+            #[cfg(feature = "testing")]
+            To::Simulation(_) => false,
+        }
+    }
+
     /// Starts a task, in the calling thread's context if it has one. See [`spawn`](crate::spawn).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
