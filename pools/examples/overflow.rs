@@ -21,7 +21,7 @@ async fn sensor() -> Result<(), Box<dyn std::error::Error>> {
     let mut tickets = Vec::new();
     for reading in 0..10 {
         tickets.push(pool.submit(reading).await?); // never waits under this policy
-        tokio::time::sleep(Duration::from_millis(7)).await;
+        tokio::time::sleep(Duration::from_millis(3)).await;
     }
     for ticket in tickets {
         match ticket.await {

@@ -273,6 +273,16 @@ fn a_runtime_that_shuts_down_resolves_every_ticket() {
 }
 
 #[test]
+fn a_pool_without_workers_learns_of_the_shutdown_when_it_needs_one() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let pool = WorkerPool::builder().workers(0..=2).on(tokio.handle().clone()).build_sync(|()| ()).unwrap();
+    drop(tokio);
+    assert!(matches!(pool.submit_blocking(()).unwrap().wait(), Err(JobError::Cancelled)));
+    assert!(matches!(pool.try_submit(()), Err(SubmitError::Closed(()))));
+    futures_lite::future::block_on(pool.drain_until(pending()));
+}
+
+#[test]
 fn the_patience_of_a_drain_is_kept() {
     let clocked = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     clocked.block_on(async {
