@@ -412,7 +412,7 @@ impl std::task::Wake for Nosy {
 
 impl Drop for Nosy {
     fn drop(&mut self) {
-        drop(self.0.stats());
+        let _stats = self.0.stats();
     }
 }
 
