@@ -20,6 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Operations of one slice: about half a millisecond, well above the clock's grain and below a scheduler tick.
 const OBJECT_OPS: u32 = 100_000;
+const RESOURCE_OPS: u32 = 5_000;
 const JOBS: u64 = 10_000;
 
 /// Runs one slice and says how long it took.
@@ -30,7 +31,7 @@ fn main() {
     for threads in [1, 2] {
         table(&format!("objects of 1 KiB, get + return, {threads} thread(s)"), rounds, OBJECT_OPS, &objects(threads));
     }
-    table("one idle resource, get + return, one thread", rounds, OBJECT_OPS, &resources());
+    table("one idle resource, get + return, one thread", rounds, RESOURCE_OPS, &resources());
     for threads in [1, 2] {
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).build().expect("a runtime");
         let on = tokio.handle().clone();
@@ -73,12 +74,15 @@ fn objects(threads: usize) -> Vec<(&'static str, Slice)> {
     let nested = Arc::clone(&pool);
     let buffers = BufferPool::builder().build().expect("valid options");
     vec![
-        ("malloc + free", slice(threads, || touch(&mut Vec::with_capacity(1024)))),
-        ("ObjectPool", slice(threads, move || touch(&mut pool.get()))),
-        ("ObjectPool, two at a time (per pair)", slice(threads, move || two(&mut nested.get(), &mut nested.get()))),
-        ("ObjectPool with reset", slice(threads, move || touch(&mut reset.get()))),
-        ("BufferPool", slice(threads, move || touch(&mut buffers.get(1024)))),
-        ("ObjectPool, depot only", slice(threads, move || touch(&mut depot.get()))),
+        ("malloc + free", slice(threads, OBJECT_OPS, || touch(&mut Vec::with_capacity(1024)))),
+        ("ObjectPool", slice(threads, OBJECT_OPS, move || touch(&mut pool.get()))),
+        (
+            "ObjectPool, two at a time (per pair)",
+            slice(threads, OBJECT_OPS, move || two(&mut nested.get(), &mut nested.get())),
+        ),
+        ("ObjectPool with reset", slice(threads, OBJECT_OPS, move || touch(&mut reset.get()))),
+        ("BufferPool", slice(threads, OBJECT_OPS, move || touch(&mut buffers.get(1024)))),
+        ("ObjectPool, depot only", slice(threads, OBJECT_OPS, move || touch(&mut depot.get()))),
     ]
 }
 
@@ -99,7 +103,7 @@ fn resources() -> Vec<(&'static str, Slice)> {
     let lap = move |awaited: bool| {
         let begin = Instant::now();
         runtime.block_on(async {
-            for _ in 0..OBJECT_OPS {
+            for _ in 0..RESOURCE_OPS {
                 let lease = if awaited { pool.get().await.ok() } else { pool.try_get() };
                 black_box(&*lease.expect("it is idle"));
             }
@@ -109,7 +113,7 @@ fn resources() -> Vec<(&'static str, Slice)> {
     let lap = Arc::new(lap);
     let awaited = Arc::clone(&lap);
     vec![
-        ("semaphore, and a locked stack", slice(1, through_both)),
+        ("semaphore, and a locked stack", slice(1, RESOURCE_OPS, through_both)),
         ("ResourcePool, try_get", Box::new(move || lap(false))),
         ("ResourcePool, get", Box::new(move || awaited(true))),
     ]
@@ -137,12 +141,12 @@ fn two(first: &mut Vec<u8>, second: &mut Vec<u8>) {
 }
 
 /// A slice in which each thread runs `operation` over and over; the slowest thread counts.
-fn slice(threads: usize, operation: impl Fn() + Sync + 'static) -> Slice {
+fn slice(threads: usize, operations: u32, operation: impl Fn() + Sync + 'static) -> Slice {
     let lap = move |start: &Barrier| {
         operation();
         start.wait();
         let begin = Instant::now();
-        (0..OBJECT_OPS).for_each(|_| operation());
+        (0..operations).for_each(|_| operation());
         begin.elapsed()
     };
     Box::new(move || {

@@ -402,3 +402,43 @@ fn bad_options_are_named() {
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
+
+/// A waker that looks at the pool when it is dropped, as the last reference to a task that holds a lease would.
+struct Nosy(Arc<tidemill_pools::ResourcePool<Server>>);
+
+impl std::task::Wake for Nosy {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        let _stats = self.0.stats();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wakers_are_dropped_outside_of_the_lock() {
+    let pool = Arc::new(Server::default().pool().max(1).build().unwrap());
+    let held = pool.get().await.unwrap();
+    let mut waiter = Box::pin(pool.get());
+    let mut poll_with_a_new_waker = || {
+        let waker = std::task::Waker::from(Arc::new(Nosy(Arc::clone(&pool))));
+        waiter.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_ready()
+    };
+    assert!(!poll_with_a_new_waker());
+    assert!(!poll_with_a_new_waker(), "replaces the first");
+    drop(held);
+    assert!(poll_with_a_new_waker(), "leaves with what it was given");
+    drop(waiter);
+    let _held = pool.get().await.unwrap();
+    for close in [false, true] {
+        let mut waiter = Box::pin(pool.get());
+        let waker = std::task::Waker::from(Arc::new(Nosy(Arc::clone(&pool))));
+        assert!(waiter.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        if close {
+            pool.close();
+            assert!(poll_once(waiter.as_mut()).is_ready());
+        }
+    }
+}

@@ -84,7 +84,7 @@ impl<T: fmt::Debug + Send + 'static> fmt::Debug for Pooled<T> {
 impl<T: Send + 'static> Drop for Pooled<T> {
     #[inline]
     fn drop(&mut self) {
-        local::with(self.pool, |magazine| magazine.push_top(&mut self.object));
+        local::with_plain(self.pool, |magazine| magazine.push_top(&mut self.object));
         if self.object.is_some() {
             std::hint::cold_path();
             settle(self.pool, self.object.take());

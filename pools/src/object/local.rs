@@ -12,8 +12,8 @@
 //! 2. *A magazine outlives its visitors.* Only [`sweep`] and the end of the thread retire magazines. A visitor that runs
 //!    user code marks the magazine busy meanwhile, and `sweep` passes busy ones over; at the end of the thread no visitor
 //!    is under way.
-//! 3. *The type is right.* A row is written for a `PoolId<T>` with a `Magazine<T>`, numbers are never used twice, and
-//!    only the registry makes a `PoolId<T>`.
+//! 3. *The type is right.* A head with a pool's number is the beginning of a magazine of that pool and nothing else: a
+//!    `Magazine<T>` takes its number from a `PoolId<T>`, numbers are never used twice, and only the registry makes them.
 //!
 //! Checked by `tests/object.rs`, whose tests also pass under the address sanitizer.
 #![allow(unsafe_code)]
@@ -27,21 +27,24 @@ use std::{
 
 use super::{
     depot::Depot,
-    magazine::{Magazine, Member},
-    registry::{PoolId, RawId},
+    magazine::{Head, Magazine, Member},
+    registry::PoolId,
 };
 
-/// One pool's place in this thread's table.
+/// One pool's place in this thread's table. Of a power of two, so that a place is found by a shift.
+#[repr(align(32))]
 struct Row {
-    id: RawId,
-    /// The `Magazine<T>` that `owner` keeps alive; read only where `id` matches.
-    magazine: *const (),
+    /// The beginning of the `Magazine<T>` that `owner` keeps alive, or [`NOBODY`].
+    head: *const Head,
     owner: Option<Rc<dyn Member>>,
 }
 
 impl Row {
-    const VACANT: Self = Self { id: RawId::NONE, magazine: ptr::null(), owner: None };
+    const VACANT: Self = Self { head: &raw const NOBODY, owner: None };
 }
+
+/// The head of a vacant row: no pool's number is in it.
+static NOBODY: Head = Head::nobody();
 
 /// This thread's magazines, by pool index.
 struct Owned(RefCell<Vec<Row>>);
@@ -76,13 +79,33 @@ impl Drop for Owned {
 /// Runs `visit` on this thread's magazine of the pool, if it has one.
 #[inline]
 pub(super) fn with<T: Send + 'static, R>(id: PoolId<T>, visit: impl FnOnce(&Magazine<T>) -> R) -> Option<R> {
-    let magazine = {
+    with_if(id, |head| head.is_of(id.raw()), visit)
+}
+
+/// As [`with`], if a returning object may go on top of the magazine unseen.
+#[inline]
+pub(super) fn with_plain<T: Send + 'static, R>(id: PoolId<T>, visit: impl FnOnce(&Magazine<T>) -> R) -> Option<R> {
+    with_if(id, |head| head.is_plain_of(id.raw()), visit)
+}
+
+/// As [`with`]; `fits` is true only of the head of a magazine of that pool.
+#[inline]
+fn with_if<T: Send + 'static, R>(
+    id: PoolId<T>,
+    fits: impl FnOnce(&Head) -> bool,
+    visit: impl FnOnce(&Magazine<T>) -> R,
+) -> Option<R> {
+    let head = {
         // SAFETY: fact 1, the rows are alive and in place as long as this block looks at them.
         let rows = unsafe { &*TABLE.get() };
-        rows.get(id.raw().index()).filter(|row| row.id == id.raw())?.magazine.cast::<Magazine<T>>()
+        rows.get(id.raw().index())?.head
     };
-    // SAFETY: fact 3, it is a `Magazine<T>`; fact 2, it lives until `visit` is back.
-    let magazine = unsafe { &*magazine };
+    // SAFETY: fact 2, the magazine that it is the beginning of is alive; or it is `NOBODY`.
+    if !fits(unsafe { &*head }) {
+        return None;
+    }
+    // SAFETY: fact 3, it is the beginning of a `Magazine<T>`; fact 2, that lives until `visit` is back.
+    let magazine = unsafe { &*head.cast::<Magazine<T>>() };
     Some(visit(magazine))
 }
 
@@ -100,7 +123,8 @@ pub(super) fn open<T: Send + 'static>(depot: &Arc<Depot<T>>) -> bool {
             return false;
         }
         let magazine = Rc::new(Magazine::new(Arc::clone(depot)));
-        *row = Row { id: raw, magazine: Rc::as_ptr(&magazine).cast(), owner: Some(magazine) };
+        // A pointer to the whole of it, of which the head is the beginning (`repr(C)`).
+        *row = Row { head: Rc::as_ptr(&magazine).cast(), owner: Some(magazine) };
         true
     };
     OWNED.try_with(|owned| owned.change(install)).unwrap_or(false)

@@ -5,17 +5,52 @@
 
 use std::{
     cell::{Cell, RefCell},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use super::{decay::ebb, depot::Depot};
+use super::{decay::ebb, depot::Depot, registry::RawId};
 use crate::limits::RETURNS_PER_LOOK;
 
+/// What a thread's table reads before it knows the type of a magazine. The number stands there twice, so that a return has
+/// one comparison to make where it would have two.
+#[derive(Debug)]
+pub(super) struct Head {
+    id: RawId,
+    /// The same, if a returning object may go on top unseen: there are places, and no hook wants to look at it. Else
+    /// nobody's number. Read and written by one thread only; an atomic, so that the head of nobody can be a static.
+    plain: AtomicU64,
+}
+
+impl Head {
+    /// Of no pool.
+    pub(super) const fn nobody() -> Self {
+        Self { id: RawId::NONE, plain: AtomicU64::new(RawId::NONE.number()) }
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, id: RawId) -> bool {
+        self.id == id
+    }
+
+    #[inline]
+    pub(super) fn is_plain_of(&self, id: RawId) -> bool {
+        self.plain.load(Relaxed) == id.number()
+    }
+
+    fn set_plain(&self, plain: bool) {
+        let id = if plain { self.id } else { RawId::NONE };
+        self.plain.store(id.number(), Relaxed);
+    }
+}
+
 /// Reached by its own thread only. Holds at most `places` objects, all reserved in the depot.
+#[repr(C)] // the head comes first
 pub(super) struct Magazine<T> {
+    head: Head,
     top: Cell<Option<Box<T>>>,
-    /// Whether a returning object may go on top unseen: there are places, and no hook wants to look at it.
-    plain: Cell<bool>,
     depot: Arc<Depot<T>>,
     rest: RefCell<Vec<Box<T>>>,
     /// None while the threads' half of the capacity is reserved by others; then every object comes from and goes to
@@ -34,8 +69,8 @@ impl<T> Magazine<T> {
     /// A magazine without places or objects.
     pub(super) fn new(depot: Arc<Depot<T>>) -> Self {
         Self {
+            head: Head { id: depot.id().raw(), ..Head::nobody() },
             top: Cell::new(None),
-            plain: Cell::new(false),
             depot,
             rest: RefCell::default(),
             places: Cell::new(0),
@@ -63,13 +98,16 @@ impl<T> Magazine<T> {
         object
     }
 
-    /// The fast half of a return: puts the object in `hand` on top if it may go there unseen. What was on top before is in
-    /// `hand` then; usually that is nothing.
+    /// The fast half of a return, for where it may go on top unseen: puts the object in `hand` there. What was on top before
+    /// is in `hand` then; usually that is nothing. Whether the pool is gone is not looked at: the magazine holds no more
+    /// than it may, and goes with its thread or at the next sweep.
     #[inline]
     pub(super) fn push_top(&self, hand: &mut Option<Box<T>>) {
-        if self.plain.get() && !self.depot.is_closed() {
-            *hand = self.top.replace(hand.take());
-        }
+        *hand = self.top.replace(hand.take());
+    }
+
+    fn is_plain(&self) -> bool {
+        self.head.is_plain_of(self.depot.id().raw())
     }
 
     /// The slow half of a return, for what [`push_top`](Self::push_top) left over: an object that was on top and goes
@@ -80,10 +118,10 @@ impl<T> Magazine<T> {
         if self.depot.is_closed() {
             return drop(object);
         }
-        let displaced = if self.plain.get() { Some(object) } else { self.push_checked(object) };
+        let displaced = if self.is_plain() { Some(object) } else { self.push_checked(object) };
         let homeless = displaced.and_then(|object| self.push_below(object));
         homeless.into_iter().for_each(|object| self.depot.push(object));
-        if !self.plain.get() {
+        if !self.is_plain() {
             self.count_down();
         }
     }
@@ -165,7 +203,7 @@ impl<T> Magazine<T> {
 
     fn set_places(&self, places: usize) {
         self.places.set(places);
-        self.plain.set(places > 0 && !self.depot.cares());
+        self.head.set_plain(places > 0 && !self.depot.cares());
     }
 }
 

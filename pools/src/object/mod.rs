@@ -26,6 +26,10 @@
 //! | table pointer in a plain thread-local cell, indexed by pool, unchecked cast | 3.2 | **taken** |
 //! | eight direct-mapped entries inside the thread-local itself | 3.2 | no faster, and collides |
 //!
+//! **Counted**, a get and a return on a thread's usual path: 11 loads, 2 stores and 6 branches, none of them shared with
+//! another thread while it runs. Of the get's six loads two find the table, one its row, one compares the pool's number
+//! there; a return has one comparison for "my pool" and "nobody wants to look at it" (`magazine`, `Head`).
+//!
 //! Idle objects that nobody needs go back by the rule of `decay`; byte buffers have size classes (`buffers`).
 //!
 //! Objects are boxed: a get moves one pointer however large the object is, and it never moves in memory.
@@ -58,8 +62,8 @@ use self::{depot::Depot, magazine::Magazine, registry::PoolId};
 /// allocation; about 3 ns together. When a thread's magazine is empty or full: one mutex for half a magazine of objects.
 ///
 /// **Threads.** A thread that ends gives its objects to the depot. Dropping the pool frees the depot's objects and those
-/// of the dropping thread at once; objects cached by other threads are freed when such a thread next returns an object
-/// of this pool, next uses a pool it has not used before, or ends. Guards outlive the pool; their objects are dropped.
+/// of the dropping thread at once. What another thread has cached, a magazine at most, is freed when that thread next uses
+/// a pool it has not used before, or ends. Guards outlive the pool; their objects go the same way.
 ///
 /// ```
 /// use tidemill_pools::ObjectPool;

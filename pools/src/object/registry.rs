@@ -32,6 +32,11 @@ impl RawId {
         Self((generation << INDEX_BITS) | index as u64)
     }
 
+    #[inline]
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The place of the pool in every thread's table.
     #[inline]
     pub(super) fn index(self) -> usize {

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::{
     entry::Entry,
     holders::{Holders, Return, Who},
-    line::Line,
+    line::{Line, Spent},
     stats::{CloseReason, Counts, ResourceStats},
 };
 
@@ -81,6 +81,8 @@ pub(super) struct Todo {
     pub(super) creates: usize,
     /// The pool is closed and has nothing left.
     pub(super) over: bool,
+    /// To be dropped.
+    pub(super) spent: Spent,
 }
 
 /// Where a resource went.
@@ -102,7 +104,7 @@ pub(super) enum Standing<R> {
     Waiting(Todo),
     /// As many wait already as may.
     Refused,
-    Closed,
+    Closed(Todo),
 }
 
 impl<R> Core<R> {
@@ -158,7 +160,7 @@ impl<R> Core<R> {
     /// As [`take`](Self::take), or else joins the line.
     pub(super) fn take_or_join(&mut self, key: u64, who: &Who, waker: &Waker, now: Instant) -> Standing<R> {
         if self.closed {
-            return Standing::Closed;
+            return Standing::Closed(Todo::default());
         }
         if let Some((entry, todo)) = self.take(who, now) {
             return Standing::Got(entry, todo);
@@ -173,20 +175,19 @@ impl<R> Core<R> {
 
     /// How it stands for one in line. `since` is when it joined.
     pub(super) fn look(&mut self, key: u64, who: &Who, waker: &Waker, since: Instant, now: Instant) -> Standing<R> {
-        if let Some(entry) = self.line.look(key, waker) {
+        let (given, spent) = if self.closed { self.line.leave(key) } else { self.line.look(key, waker) };
+        let todo = Todo { spent, ..Todo::default() };
+        if let Some(entry) = given {
             self.counts.waits.record(now.duration_since(since));
-            return Standing::Got(self.check_out(entry, who, now), Todo::default());
+            return Standing::Got(self.check_out(entry, who, now), todo);
         }
-        if self.closed {
-            self.line.leave(key);
-            return Standing::Closed;
-        }
-        Standing::Waiting(Todo::default())
+        if self.closed { Standing::Closed(todo) } else { Standing::Waiting(todo) }
     }
 
     /// One in line gives up. What it was given and has not seen goes to the next.
-    pub(super) fn leave(&mut self, key: u64) -> Option<Placed<R>> {
-        self.line.leave(key).map(|entry| self.place(entry))
+    pub(super) fn leave(&mut self, key: u64) -> (Option<Placed<R>>, Spent) {
+        let (given, spent) = self.line.leave(key);
+        (given.map(|entry| self.place(entry)), spent)
     }
 
     fn check_out(&mut self, mut entry: Box<Entry<R>>, who: &Who, now: Instant) -> Box<Entry<R>> {
@@ -388,7 +389,7 @@ impl<R> Core<R> {
 
     /// What a step leaves to do.
     pub(super) fn todo(&mut self, wake: Option<Waker>) -> Todo {
-        Todo { wake, creates: self.claim_creates(), over: self.is_over() }
+        Todo { wake, creates: self.claim_creates(), over: self.is_over(), spent: None }
     }
 
     /// Takes places for as many resources as are to be made now.

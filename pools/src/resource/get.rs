@@ -170,7 +170,10 @@ impl<M: Manager> Future for Turn<'_, '_, M> {
             }
             Standing::Got(entry, todo) => Ok(hand_out(shared, (entry, todo))),
             Standing::Refused => Err(GetError::TooManyWaiting),
-            Standing::Closed => Err(GetError::Closed),
+            Standing::Closed(todo) => {
+                shared.carry_out(todo);
+                Err(GetError::Closed)
+            }
         };
         self.in_line_since = None;
         Poll::Ready(outcome)
@@ -180,7 +183,8 @@ impl<M: Manager> Future for Turn<'_, '_, M> {
 impl<M: Manager> Drop for Turn<'_, '_, M> {
     fn drop(&mut self) {
         if self.in_line_since.is_some() {
-            let passed_on = self.call.shared.lock().leave(self.call.key);
+            let (passed_on, spent) = self.call.shared.lock().leave(self.call.key);
+            drop(spent);
             passed_on.into_iter().for_each(|placed| self.call.shared.settle(placed));
         }
     }

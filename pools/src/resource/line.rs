@@ -7,6 +7,10 @@
 
 use std::{collections::VecDeque, task::Waker};
 
+/// A waker that is no longer needed. It may be the last reference to a task, and so run the destructors of whatever the task
+/// holds, a lease perhaps: it is dropped after the lock is released.
+pub(super) type Spent = Option<Waker>;
+
 /// Owned by the core, behind the pool's lock. `G` is what is handed over.
 #[derive(Debug)]
 pub(super) struct Line<G> {
@@ -50,21 +54,22 @@ impl<G> Line<G> {
     }
 
     /// Leaves with what was given; if it is nothing yet, stays in line, and `waker` is the one to wake.
-    pub(super) fn look(&mut self, key: u64, waker: &Waker) -> Option<G> {
+    pub(super) fn look(&mut self, key: u64, waker: &Waker) -> (Option<G>, Spent) {
         let position = self.position(key);
-        if self.places[position].given.is_none() {
-            self.places[position].waker.clone_from(waker);
-            return None;
+        let place = &mut self.places[position];
+        if place.given.is_some() {
+            return self.leave(key);
         }
-        self.leave(key)
+        let known = place.waker.will_wake(waker);
+        (None, (!known).then(|| std::mem::replace(&mut place.waker, waker.clone())))
     }
 
     /// Leaves the line, with what was given if it was something.
-    pub(super) fn leave(&mut self, key: u64) -> Option<G> {
+    pub(super) fn leave(&mut self, key: u64) -> (Option<G>, Spent) {
         let position = self.position(key);
-        let gift = self.places.remove(position).and_then(|place| place.given);
-        self.given -= usize::from(gift.is_some());
-        gift
+        let Some(place) = self.places.remove(position) else { return (None, None) };
+        self.given -= usize::from(place.given.is_some());
+        (place.given, Some(place.waker))
     }
 
     /// Everybody in line, for news that concern all.

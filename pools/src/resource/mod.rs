@@ -27,6 +27,7 @@ mod entry;
 mod error;
 mod get;
 mod holders;
+mod keyed;
 mod lease;
 mod line;
 mod manager;
@@ -55,6 +56,7 @@ pub use self::{
     core::IdleOrder,
     error::{CreateError, GetError},
     holders::Holder,
+    keyed::KeyedResourcePool,
     lease::Lease,
     manager::Manager,
     stats::{CloseReason, ClosedCounts, ResourceStats, WaitTimes},

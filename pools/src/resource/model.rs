@@ -242,7 +242,7 @@ impl World {
                 self.carry_out(todo);
             }
             Standing::Waiting(todo) => self.carry_out(todo),
-            Standing::Refused | Standing::Closed => caller.key = None,
+            Standing::Refused | Standing::Closed(_) => caller.key = None,
         }
         true
     }
@@ -252,7 +252,7 @@ impl World {
         let Some(key) = caller.key.take() else { return false };
         let placed = match caller.has.take() {
             Some(entry) => Some(self.core.put(entry, true, None, self.now)),
-            None if std::mem::take(&mut caller.in_line) => self.core.leave(key),
+            None if std::mem::take(&mut caller.in_line) => self.core.leave(key).0,
             None => None,
         };
         placed.into_iter().for_each(|placed| self.settle(placed));

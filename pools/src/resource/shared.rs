@@ -78,6 +78,7 @@ impl<M: Manager> Shared<M> {
 
     /// Does what a step of the core has left to do. The lock must be free.
     pub(super) fn carry_out(self: &Arc<Self>, todo: Todo) {
+        drop(todo.spent);
         todo.wake.into_iter().for_each(Waker::wake);
         for _ in 0..todo.creates {
             self.spawn(make(Place::new(Arc::clone(self))));
