@@ -23,7 +23,6 @@ mod select;
 mod sync;
 mod thread;
 mod throttle;
-mod waiting;
 
 pub use adaptive::{
     AdaptiveLimit, AdaptivePermit, Aimd, Builder as AdaptiveLimitBuilder, Gradient2, InvalidAdaptive, LimitAlgorithm,

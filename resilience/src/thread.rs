@@ -20,7 +20,8 @@ pub(crate) const NOBODY: usize = usize::MAX;
 /// Not asked for yet.
 const UNKNOWN: usize = usize::MAX - 1;
 
-/// Places per hardware thread. More than one because other threads (of blocking calls, say) hold numbers too.
+/// Places per hardware thread. More than one because other threads (of blocking calls, say) hold numbers too, and two hot
+/// threads that share a place pay for each other.
 const PLACES_PER_CPU: usize = 2;
 
 /// Enough for the largest machine in common use; one who counts in 128-byte places should stay below 16 KiB.

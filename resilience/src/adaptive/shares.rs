@@ -66,3 +66,49 @@ impl Shares {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever came before: a partition within its share is let in, and nobody makes the sum pass the limit.
+        #[test]
+        fn shares_are_free_and_the_sum_keeps_the_limit(
+            percents in prop::collection::vec(0u32..=25, 1..5),
+            limit in 1u32..50,
+            steps in prop::collection::vec((any::<bool>(), 0usize..6), 1..200),
+        ) {
+            let partition = |percent| Partition { name: "p".into(), percent, in_flight: 0 };
+            let mut shares = Shares::new(percents.iter().copied().map(partition).collect());
+            let mut inside = Vec::new();
+            for (enters, place) in steps {
+                let index = (place < percents.len()).then_some(place);
+                if enters {
+                    let is_owed = index.is_some_and(|index| shares.partitions[index].unused(limit) > 0);
+                    let is_in = shares.enter(index, limit);
+                    prop_assert!(is_in || !is_owed, "{shares:?}");
+                    inside.extend(is_in.then_some(index));
+                } else if !inside.is_empty() {
+                    shares.leave(inside.swap_remove(place % inside.len()));
+                }
+                prop_assert!(shares.total <= limit && shares.total as usize == inside.len());
+            }
+        }
+
+        /// A limit that changes lets nobody in beyond itself, and takes back what comes back.
+        #[test]
+        fn a_changed_limit_holds_for_all_partitions(limits in prop::collection::vec(1u32..30, 1..30)) {
+            let partition = |percent| Partition { name: "p".into(), percent, in_flight: 0 };
+            let mut shares = Shares::new(vec![partition(50), partition(30)]);
+            for limit in limits {
+                let before = shares.total;
+                while [Some(0), Some(1), None].into_iter().any(|index| shares.enter(index, limit)) {}
+                prop_assert_eq!(shares.total, limit.max(before), "full, and not beyond");
+                let one = shares.partitions.iter().position(|partition| partition.in_flight > 0);
+                shares.leave(one);
+            }
+        }
+    }
+}

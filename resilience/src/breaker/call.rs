@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Clock,
-    waiting::{obeying, suffices},
+    ambient::{obeying, time_left},
 };
 
 impl<C: Clock> CircuitBreaker<C> {
@@ -133,18 +133,17 @@ impl<C: Clock> CircuitBreaker<C> {
                 }
             }
         };
-        obeying(waiting).await?
+        obeying(waiting).await
     }
 
     /// An open time that ends after the caller's is not waited for.
     fn check_time(&self, refused: &Refused) -> Result<(), BreakerWait> {
         let retry_after = refused.again_ms.map(Duration::from_millis);
-        match retry_after {
-            Some(time) if refused.kind == Kind::Open && !suffices(time) => {
-                Err(BreakerWait::TooLong(BreakerOpen { state: State::Open, retry_after }))
-            }
-            _ => Ok(()),
+        let is_too_long = time_left()?.zip(retry_after).is_some_and(|(left, wait)| left <= wait);
+        if refused.kind == Kind::Open && is_too_long {
+            return Err(BreakerWait::TooLong(BreakerOpen { state: State::Open, retry_after }));
         }
+        Ok(())
     }
 
     /// Whether a call would be refused now.

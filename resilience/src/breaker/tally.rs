@@ -9,7 +9,8 @@
 //! reporter: inbox +1, sets busy?  -- no: done; the busy one looks again before it leaves
 //!                 yes: take counts, fold, judge; inbox empty: clear busy, done; else again
 //! ```
-//! The loom models below try this, and the stripes, in every interleaving.
+//! The loom models below try this, and the stripes, in every interleaving. What is given up: one caller folds for all as long as
+//! others report bad calls faster than it folds them, which takes some millions a second that do not open the breaker.
 
 use super::{
     stripes::Stripes,

@@ -15,7 +15,7 @@ use super::{
     Bulkhead, BulkheadFull, BulkheadPermit, OwnedBulkheadPermit, narrow,
     semaphore::{Away, Heard, Place},
 };
-use crate::{Clock, waiting::obeying};
+use crate::{Clock, ambient::obeying};
 
 /// The priority of a call that does not say.
 pub(crate) const NORMAL: u8 = 128;
@@ -78,7 +78,7 @@ impl<C: Clock> Bulkhead<C> {
             Ok(Some(place)) => {
                 self.counters.waited.fetch_add(1, Relaxed);
                 let ticket = Ticket { bulkhead: self, place, permits, held: true };
-                obeying(ticket.wait()).await.unwrap_or_else(|cause| Err(BulkheadFull::Cancelled(cause)))
+                obeying(ticket.wait()).await
             }
             Err(away) => {
                 self.counters.refused.fetch_add(1, Relaxed);

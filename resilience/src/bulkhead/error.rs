@@ -33,6 +33,12 @@ pub enum BulkheadFull {
     Cancelled(Cause),
 }
 
+impl From<Cause> for BulkheadFull {
+    fn from(cause: Cause) -> Self {
+        Self::Cancelled(cause)
+    }
+}
+
 impl fmt::Display for BulkheadFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

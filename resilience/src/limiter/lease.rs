@@ -25,27 +25,17 @@
 //! thread (2 ns for 7, but nobody else could take the tokens back without a process-wide barrier).
 
 use std::{
-    cell::Cell,
     ops::Range,
-    sync::{
-        OnceLock,
-        atomic::{
-            AtomicU64, AtomicUsize,
-            Ordering::{Acquire, Relaxed},
-        },
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed},
     },
-    thread,
 };
+
+use crate::thread;
 
 /// A lease is at most this share of the tokens that are open: two hot threads leave three quarters to the others.
 const SHARE: u64 = 8;
-
-/// Homes per hardware thread. More than one because threads are numbered as they come, and two hot ones that share
-/// a home pay for each other.
-const HOMES_PER_CPU: usize = 2;
-
-/// Enough for the largest machine in common use; a limiter should stay below 16 KiB.
-const MAX_HOMES: usize = 128;
 
 /// What the threads touch: one word per home.
 #[derive(Debug)]
@@ -63,7 +53,7 @@ struct Home {
 impl Leases {
     /// One home per thread that can run at once, or a single one that never holds anything.
     pub(super) fn new(enabled: bool) -> Self {
-        let homes = if enabled { home_count() } else { 1 };
+        let homes = if enabled { thread::places() } else { 1 };
         Self { homes: (0..homes).map(|_| Home::default()).collect() }
     }
 
@@ -74,7 +64,7 @@ impl Leases {
     /// The home of the calling thread.
     #[inline]
     pub(super) fn home(&self) -> usize {
-        thread_number() & (self.homes.len() - 1)
+        thread::number() & (self.homes.len() - 1)
     }
 
     /// Spends `n` tokens of the lease at `home` if it holds that many.
@@ -161,31 +151,6 @@ impl Ledger {
             leases.homes[home].left.fetch_add(tokens, Relaxed);
         }
     }
-}
-
-/// A number of this thread, counted up from zero as threads first come here.
-#[inline]
-fn thread_number() -> usize {
-    const UNKNOWN: usize = usize::MAX;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) });
-    NUMBER.with(|number| {
-        if number.get() == UNKNOWN {
-            // Relaxed: only uniqueness matters, and even that only for speed.
-            number.set(NEXT.fetch_add(1, Relaxed));
-        }
-        number.get()
-    })
-}
-
-/// A power of two, so that a thread finds its home by a mask.
-fn home_count() -> usize {
-    // Asking the system means reading its cgroup files: once per process is enough.
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| {
-        let cpus = thread::available_parallelism().map_or(1, usize::from);
-        (cpus * HOMES_PER_CPU).next_power_of_two().min(MAX_HOMES)
-    })
 }
 
 #[cfg(test)]

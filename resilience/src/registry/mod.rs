@@ -12,13 +12,15 @@
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, Hash},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
+
+use foldhash::quality::RandomState;
 
 use crate::{AdaptiveLimit, Bulkhead, CircuitBreaker, Clock, State};
 
@@ -86,7 +88,7 @@ pub struct Keyed<K, T> {
 type Make<K, T> = Box<dyn Fn(&K) -> T + Send + Sync>;
 
 struct Shard<K, T> {
-    index: HashMap<K, usize>,
+    index: HashMap<K, usize, RandomState>,
     slots: Vec<Slot<K, T>>,
     capacity: usize,
     hand: usize,
@@ -107,10 +109,10 @@ impl<K: Clone + Eq + Hash, T: Keep> Keyed<K, T> {
     pub fn new(capacity: usize, make: impl Fn(&K) -> T + Send + Sync + 'static) -> Self {
         let shards = if capacity < SHARDS * LOOKS { 1 } else { SHARDS };
         let capacity = capacity.div_ceil(shards).max(1);
-        let shard = || Shard { index: HashMap::new(), slots: Vec::new(), capacity, hand: 0, overflow: None };
+        let shard = || Shard { index: HashMap::default(), slots: Vec::new(), capacity, hand: 0, overflow: None };
         Self {
             shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             make: Box::new(make),
             evicted: AtomicU64::new(0),
             shared: AtomicU64::new(0),
