@@ -23,6 +23,8 @@ mod select;
 mod sync;
 mod thread;
 mod throttle;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use adaptive::{
     AdaptiveLimit, AdaptivePermit, Aimd, Builder as AdaptiveLimitBuilder, Gradient2, InvalidAdaptive, LimitAlgorithm,
@@ -42,7 +44,9 @@ pub use flight::{FlightError, InvalidFlight, SingleFlight};
 pub use guard::{TimedOut, fallback, timeout, timeout_by};
 pub use hedge::{Builder as HedgeBuilder, Hedge, HedgeError, HedgeInfo, Hedging, InvalidHedge};
 pub use keyed::{KeyedBuilder, KeyedRateLimiter};
-pub use limiter::{Builder as RateLimiterBuilder, InvalidLimiter, Rate, RateLimiter, Refused, Reservation};
+pub use limiter::{
+    Builder as RateLimiterBuilder, InvalidLimiter, OwnedReservation, Rate, RateLimiter, Refused, Reservation,
+};
 pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
 pub use registry::{Keep, Keyed};

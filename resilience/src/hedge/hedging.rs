@@ -86,7 +86,7 @@ impl<'h, F, L: Admit, C: Clock> Hedging<'h, F, L, C> {
         self.with_classify(ByOutcome(classify))
     }
 
-    fn with_classify<G>(self, classify: G) -> Hedging<'h, G, L, C> {
+    pub(crate) fn with_classify<G>(self, classify: G) -> Hedging<'h, G, L, C> {
         let Self { hedge, limit, budget, clock, .. } = self;
         Hedging { hedge, classify, limit, budget, clock }
     }

@@ -55,7 +55,7 @@ pub use self::{
     builder::Builder,
     error::{InvalidLimiter, Refused},
     rate::Rate,
-    reserve::Reservation,
+    reserve::{OwnedReservation, Reservation},
 };
 
 pub(crate) use self::{

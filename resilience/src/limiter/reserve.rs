@@ -4,7 +4,7 @@
 //! the time of the commit; dropping opens them again, and it is as if they had never been asked for. Nothing is charged and
 //! refunded, so nothing can be refunded twice, late, or into a bucket that was full in between.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     RateLimiter, Refused,
@@ -119,5 +119,60 @@ impl<C: Clock> Drop for Reservation<'_, C> {
 impl<C: Clock> fmt::Debug for Reservation<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reservation").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+/// A [`Reservation`] that holds its limiter in an `Arc`, so it can be kept or go to another task.
+#[must_use = "dropped at once, it gives its tokens back at once"]
+pub struct OwnedReservation<C: Clock> {
+    limiter: Arc<RateLimiter<C>>,
+    tokens: u64,
+}
+
+impl<C: Clock> RateLimiter<C> {
+    /// [`try_reserve`](Self::try_reserve), borrowing nothing.
+    ///
+    /// # Errors
+    /// As for [`try_reserve`](Self::try_reserve).
+    pub fn try_reserve_owned(self: &Arc<Self>, n: u64) -> Result<OwnedReservation<C>, Refused> {
+        self.try_reserve(n).map(|held| held.into_owned(Arc::clone(self)))
+    }
+
+    /// [`reserve`](Self::reserve), borrowing nothing. *Cancel safe* as [`acquire`](Self::acquire) is.
+    ///
+    /// # Errors
+    /// As for [`reserve`](Self::reserve).
+    pub async fn reserve_owned(self: Arc<Self>, n: u64) -> Result<OwnedReservation<C>, Refused> {
+        self.reserve(n).await.map(|held| held.into_owned(Arc::clone(&self)))
+    }
+}
+
+impl<C: Clock> Reservation<'_, C> {
+    /// `limiter` is the one it is of.
+    fn into_owned(mut self, limiter: Arc<RateLimiter<C>>) -> OwnedReservation<C> {
+        OwnedReservation { tokens: std::mem::take(&mut self.tokens), limiter }
+    }
+}
+
+impl<C: Clock> OwnedReservation<C> {
+    /// Spends all of them, as [`Reservation::commit`] does.
+    pub fn commit(mut self) {
+        self.borrowed().commit();
+    }
+
+    fn borrowed(&mut self) -> Reservation<'_, C> {
+        Reservation { tokens: std::mem::take(&mut self.tokens), limiter: &self.limiter }
+    }
+}
+
+impl<C: Clock> Drop for OwnedReservation<C> {
+    fn drop(&mut self) {
+        drop(self.borrowed());
+    }
+}
+
+impl<C: Clock> fmt::Debug for OwnedReservation<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedReservation").field("tokens", &self.tokens).finish_non_exhaustive()
     }
 }

@@ -49,6 +49,11 @@ pub trait Classify<T, E> {
     /// The decision on `error`.
     fn on_error(&self, error: &E) -> Decision;
 
+    /// The decision on an attempt that its time-out cut.
+    fn on_cut(&self) -> Decision {
+        Decision::Retry
+    }
+
     /// The decision on `value`; [`Stop`](Decision::Stop) takes it as the answer.
     fn on_value(&self, value: &T) -> Decision {
         let _ = value;

@@ -50,6 +50,14 @@ pub struct RetryError<E> {
     pub reason: Reason,
 }
 
+impl<E> RetryError<E> {
+    /// A service was not even ready.
+    #[cfg(feature = "tower")]
+    pub(crate) fn not_begun(error: E) -> Self {
+        Self { last: Some(error), attempts: 0, elapsed: Duration::ZERO, reason: Reason::Stopped }
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for RetryError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { last, attempts, elapsed, reason } = self;

@@ -129,7 +129,7 @@ impl<'b, F, H, D, C: Clock> Retrying<'b, F, H, D, C> {
         self.with_classify(ByOutcome(classify))
     }
 
-    fn with_classify<G>(self, classify: G) -> Retrying<'b, G, H, D, C> {
+    pub(crate) fn with_classify<G>(self, classify: G) -> Retrying<'b, G, H, D, C> {
         let Self { policy, on_retry, delays, clock, deadline, budget, .. } = self;
         Retrying { policy, classify, on_retry, delays, clock, deadline, budget }
     }

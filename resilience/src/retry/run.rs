@@ -208,7 +208,7 @@ impl<'a, F, H, D: Delays, C: Clock> Run<'a, F, H, D, C> {
     {
         let mut unwanted = None;
         let (decision, used_up, is_error) = match outcome.result {
-            None => (Decision::Retry, Reason::TimedOut, false),
+            None => (self.classify.on_cut(), Reason::TimedOut, false),
             Some(Err(error)) => {
                 let decision = self.classify.on_error(&error);
                 progress.keep(error);
