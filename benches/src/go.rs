@@ -49,10 +49,10 @@ fn run(context: &Context) -> io::Result<()> {
 }
 
 fn compare(context: &Context, go: &Path, workload: Workload, procs: usize) -> io::Result<()> {
-    let bench = scheduling::bench(workload, procs, 1);
+    let bench = scheduling::bench(workload, procs);
     let ops = bench.ops(context.scale);
     let ours = |name: &str| Contender::new(name, || turn_of_case(&bench.cases[0], ops));
-    let size = scheduling::sized(workload, ops);
+    let size = scheduling::sized(bench.grain, ops);
     let theirs = Contender::new("Go", || {
         let words = [workload.name().to_owned(), procs.to_string(), size.lanes.to_string(), size.steps.to_string()];
         let mut child = Child::of(Command::new(go).args(words))?;

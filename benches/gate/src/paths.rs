@@ -6,7 +6,7 @@ use futures_lite::future::block_on;
 use tidemill::{
     Context, Procs, Runtime,
     pools::ObjectPool,
-    resilience::{Bulkhead, CircuitBreaker, Rate, RateLimiter, Retry},
+    resilience::{Bulkhead, CircuitBreaker, KeyedRateLimiter, Rate, RateLimiter, Retry},
 };
 use tokio::sync::oneshot;
 
@@ -26,6 +26,7 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "object", start: object },
     Path { name: "limiter-allowed", start: limiter_allowed },
     Path { name: "limiter-refused", start: limiter_refused },
+    Path { name: "limiter-keyed", start: limiter_keyed },
     Path { name: "retry-first-try", start: retry },
     Path { name: "breaker-closed", start: breaker },
     Path { name: "bulkhead", start: bulkhead },
@@ -113,6 +114,18 @@ fn limiter_refused() -> Ops {
     Box::new(move |ops| {
         for _ in 0..ops {
             black_box(limiter.try_acquire(1).is_ok());
+        }
+    })
+}
+
+/// A key after the other, so that no hash of theirs is a lucky one.
+fn limiter_keyed() -> Ops {
+    let plenty = 1_000_000_000;
+    let builder = KeyedRateLimiter::<u64>::builder().rate(Rate::per_second(plenty)).burst(plenty);
+    let limiter = builder.max_keys(1_000).build().expect("the options are valid");
+    Box::new(move |ops| {
+        for i in 0..ops {
+            black_box(limiter.try_acquire(&black_box(i % 1_000), 1).is_ok());
         }
     })
 }

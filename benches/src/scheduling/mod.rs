@@ -30,7 +30,7 @@ fn run(context: &Context) -> io::Result<()> {
     for &procs in &context.procs {
         let mut scheduler_bound: Vec<Vec<Series>> = Vec::new();
         for &workload in &context.workloads {
-            let series = bench(workload, procs, 1).compare_in(context)?;
+            let series = bench(workload, procs).compare_in(context)?;
             if workload.scheduler_bound() && !series.is_empty() {
                 scheduler_bound.push(series);
             }
@@ -44,46 +44,50 @@ fn run(context: &Context) -> io::Result<()> {
     Ok(())
 }
 
-/// A workload with `procs` worker threads and `times` its usual size.
-pub fn bench(workload: Workload, procs: usize, times: u64) -> Bench {
-    let full = workload.size(crate::Scale::Full);
-    let size = Size { steps: full.steps * times, ..full };
+/// A workload of the usual size with `procs` worker threads.
+#[must_use]
+pub fn bench(workload: Workload, procs: usize) -> Bench {
+    sized_bench(workload, procs, workload.size(crate::Scale::Full))
+}
+
+/// A workload of any size.
+pub(crate) fn sized_bench(workload: Workload, procs: usize, size: Size) -> Bench {
+    let lanes = size.lanes;
     Bench {
         title: format!("{workload}, P = {procs}, {} x {} steps", size.lanes, size.steps),
         ops: size.lanes * size.steps,
-        grain: size.lanes,
-        sum: Box::new(move |ops| workload.checksum(sized(workload, ops))),
+        grain: lanes,
+        sum: Box::new(move |ops| workload.checksum(sized(lanes, ops))),
         cases: vec![
-            case::<Tidemill>(workload, procs),
-            case::<Tokio>(workload, procs),
-            case::<AsyncExecutor<Listed>>(workload, procs),
-            case::<AsyncExecutor<Unlisted>>(workload, procs),
-            floor(workload),
+            case::<Tidemill>(workload, procs, lanes),
+            case::<Tokio>(workload, procs, lanes),
+            case::<AsyncExecutor<Listed>>(workload, procs, lanes),
+            case::<AsyncExecutor<Unlisted>>(workload, procs, lanes),
+            floor(workload, lanes),
         ],
     }
 }
 
-fn case<E: Executor>(workload: Workload, procs: usize) -> Case {
+fn case<E: Executor>(workload: Workload, procs: usize, lanes: u64) -> Case {
     Case::fallible(E::NAME, move || {
         let executor = E::start(procs)?;
-        Ok(move |ops| Lap::of(|| workload.run(&executor, black_box(sized(workload, ops)))))
+        Ok(move |ops| Lap::of(|| workload.run(&executor, black_box(sized(lanes, ops)))))
     })
 }
 
-fn floor(workload: Workload) -> Case {
+fn floor(workload: Workload, lanes: u64) -> Case {
     let floor = Floor::of(workload);
     Case::floor(floor.name(), move || {
         move |ops| {
             Lap::of(|| {
                 floor.run(ops);
-                workload.checksum(sized(workload, ops))
+                workload.checksum(sized(lanes, ops))
             })
         }
     })
 }
 
 /// The size that makes `ops` operations, which is a multiple of the lanes.
-pub(crate) fn sized(workload: Workload, ops: u64) -> Size {
-    let Size { lanes, .. } = workload.size(crate::Scale::Full);
+pub(crate) fn sized(lanes: u64, ops: u64) -> Size {
     Size { lanes, steps: ops / lanes }
 }

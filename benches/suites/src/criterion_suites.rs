@@ -20,7 +20,7 @@ pub(crate) fn run(rows: &[Row]) {
     let short = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(200));
     let mut criterion = short.measurement_time(Duration::from_millis(800)).configure_from_args();
     for workload in Workload::ALL {
-        group(&mut criterion, "scheduling", &scheduling::bench(workload, PROCS, 1));
+        group(&mut criterion, "scheduling", &scheduling::bench(workload, PROCS));
     }
     for row in rows {
         if let Run::Benches(benches) = row.run {

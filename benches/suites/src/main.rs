@@ -7,6 +7,7 @@ mod context;
 mod criterion_suites;
 mod decode;
 mod fork_join;
+mod keyed;
 mod limiter;
 mod objects;
 mod pipeline;
@@ -29,6 +30,7 @@ const ROWS: &[Row] = &[
     resources::ROW,
     workers::ROW,
     limiter::ROW,
+    keyed::ROW,
     retry::ROW,
     breaker::ROW,
     semaphore::ROW,

@@ -40,6 +40,9 @@ const AROUND: u32 = 150;
 const LABELS: u32 = 380;
 const RIGHT: u32 = 70;
 
+/// An axis that ends before this has its ticks at powers of two.
+const DOUBLED: f64 = 64.0;
+
 type Drawn = Result<(), Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -179,13 +182,16 @@ fn draw_lines(area: &Area<'_>, title: &str, (x, y): (&str, &str), lines: &[Line]
     let names = distinct(lines.iter().map(|line| line.name.as_str()));
     head(area, title, &names)?;
     let points = || lines.iter().flat_map(|line| &line.points);
-    let (xs, ys) = (around(points().map(|point| point.0)), around(points().map(|point| point.1)));
+    let (xs, ys) = (exactly(points().map(|point| point.0)), around(points().map(|point| point.1)));
+    // Workers double, sizes grow tenfold.
+    let base = if xs.end < DOUBLED { 2.0 } else { 10.0 };
     let mut plane = ChartBuilder::on(area)
         .margin_top(88)
+        .margin_left(14)
         .margin_right(40)
         .x_label_area_size(50)
         .y_label_area_size(90)
-        .build_cartesian_2d(xs.log_scale(), ys.log_scale())?;
+        .build_cartesian_2d(xs.log_scale().base(base), ys.log_scale())?;
     plane
         .configure_mesh()
         .x_label_formatter(&|value| trimmed(*value))
@@ -245,6 +251,12 @@ fn around(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
     10_f64.powf(low)..10_f64.powf(high.log10().ceil().max(low + 1.0))
 }
 
+/// From the least to a little more than the largest value.
+fn exactly(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
+    let low = values.clone().fold(f64::INFINITY, f64::min).max(f64::MIN_POSITIVE);
+    low..1.1 * values.fold(low, f64::max)
+}
+
 /// Ticks are round: zeros behind the point say nothing.
 fn trimmed(value: f64) -> String {
     let rounded = (value * 1e4).round() / 1e4;
@@ -280,6 +292,7 @@ mod tests {
         assert_eq!(range(&[chart(&[0.2])]), 0.125..2.0);
         assert_eq!(around([3.0, 400.0].into_iter()), 1.0..1000.0);
         assert_eq!(around([].into_iter()), 1.0..10.0);
+        assert_eq!(exactly([2.0, 10.0].into_iter()), 2.0..11.0);
     }
 
     #[test]
