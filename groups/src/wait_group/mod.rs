@@ -15,7 +15,7 @@ use std::{
 };
 
 use tidemill_context::{Cause, Context};
-use tidemill_spawner::Spawner;
+use tidemill_spawner::{Spawner, blocking_here};
 
 use self::state::{MAX, Place, State};
 
@@ -142,7 +142,7 @@ impl WaitGroup {
         if self.state.count() == 0 {
             return Ok(());
         }
-        blocking(|| block_on(self.wait()))
+        blocking_here(|| block_on(self.wait()))
     }
 }
 
@@ -262,14 +262,6 @@ impl Drop for Zero<'_> {
             self.state.leave(place);
         }
     }
-}
-
-/// Runs `wait`, which keeps this thread; a machine of tidemill's is told.
-fn blocking<T>(wait: impl FnOnce() -> T) -> T {
-    #[cfg(feature = "tidemill")]
-    return tidemill_scheduler::blocking(wait);
-    #[cfg(not(feature = "tidemill"))]
-    wait()
 }
 
 /// Keeps this thread until the future is ready.

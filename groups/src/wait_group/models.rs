@@ -52,17 +52,15 @@ fn loom_the_next_generation_is_not_called_for_the_last() {
         assert!(state.add(1));
         let woken = StdArc::new(Woken::default());
         let first = state.join(&StdArc::clone(&woken).into()).expect("the count is one");
-        let other = Arc::clone(&state);
-        let worker = thread::spawn(move || assert!(other.done()));
-        let reused = state.count() == 0;
-        let next = StdArc::new(Woken::default());
-        let second = if reused {
-            assert!(state.add(1));
-            state.join(&StdArc::clone(&next).into())
-        } else {
-            None
-        };
-        worker.join().expect("no panic");
+        let (next, other) = (StdArc::new(Woken::default()), Arc::clone(&state));
+        let waker = StdArc::clone(&next).into();
+        // The user is the thread, so that one forced switch is enough to put it between the zero and the line.
+        let user = thread::spawn(move || {
+            let reused = other.count() == 0 && other.add(1);
+            reused.then(|| other.join(&waker)).flatten()
+        });
+        assert!(state.done());
+        let second = user.join().expect("no panic");
         assert_eq!(woken.times(), 1);
         assert!(state.is_over(first, Waker::noop()));
         if let Some(second) = second {
