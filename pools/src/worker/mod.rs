@@ -121,7 +121,10 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
     /// # Errors
     /// As [`submit`](Self::submit).
     pub async fn execute(&self, job: J) -> Result<(), SubmitError<J>> {
-        self.enter(self.shared.entry(job, None, Asked::default())?).await.map(drop)
+        match self.shared.enter_now(self.shared.entry(job, None, Asked::default())?) {
+            Ok(_) => Ok(()),
+            Err(refusal) => self.enter_otherwise(refusal).await.map(drop),
+        }
     }
 
     /// Queues the job if that takes no wait: there is a place now that no earlier submitter waits for, or the policy lets
@@ -170,16 +173,25 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
 
     async fn submit_with(&self, job: J, asked: Asked) -> Result<Ticket<T>, SubmitError<J>> {
         let (reply, mut ticket) = Ticket::new(self.shared.id);
-        ticket.number(self.enter(self.shared.entry(job, Some(reply), asked)?).await?);
+        ticket.number(match self.shared.enter_now(self.shared.entry(job, Some(reply), asked)?) {
+            Ok(number) => number,
+            Err(refusal) => self.enter_otherwise(refusal).await?,
+        });
         Ok(ticket)
     }
 
     async fn enter(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
-        // Straight in if there is room; only a job that must wait pays for the future that waits.
         match self.shared.enter_now(entry) {
             Ok(number) => Ok(number),
-            Err(SubmitError::Full(entry)) => self.enter_full(entry).await,
-            Err(refusal) => Err(self.shared.refuse(refusal).map(|entry| entry.job)),
+            Err(refusal) => self.enter_otherwise(refusal).await,
+        }
+    }
+
+    /// What does not go straight in; only such a job pays for the future that waits, and for being handed on to it.
+    async fn enter_otherwise(&self, refusal: SubmitError<Entry<J, T>>) -> Result<u64, SubmitError<J>> {
+        match refusal {
+            SubmitError::Full(entry) => self.enter_full(entry).await,
+            refusal => Err(self.shared.refuse(refusal).map(|entry| entry.job)),
         }
     }
 
