@@ -12,8 +12,9 @@
 //!
 //! **Cost of a job** that is ready at once: four read-modify-writes for the queue's lock, taken in and out; with a ticket
 //! one allocation and two more. [`submit_batch`](WorkerPool::submit_batch) takes the lock once for all jobs that
-//! fit. What is not asked for is not paid: options of a job are one null pointer without, no clock is read but for one
-//! job in 64, and the order is one deque until a priority or a tenant comes.
+//! fit. What is not asked for costs no read-modify-write, allocation or clock read: options of a job are one null pointer
+//! without, and the order is one deque until a priority or a tenant comes. One job in 64 is timed (three clock reads, one
+//! allocation).
 //! `cargo run --release -p tidemill-pools --example speed` prints it beside a spawn per job and a channel.
 //!
 //! **Submitting from inside a job** to the same pool, and waiting there for the ticket, cannot dead-lock: a job that waits
