@@ -12,6 +12,12 @@ use std::{
 
 use tidemill_context::{Cancelled, Cause, Context};
 
+/// Whether there is a context to take along.
+#[inline]
+pub(super) fn is_there() -> bool {
+    Context::with_current(|ambient| ambient.is_some())
+}
+
 /// The ambient context, for a job to be run in; or why no job is wanted there any more.
 pub(super) fn to_take_along() -> Result<Option<Context>, Cause> {
     Context::with_current(|ambient| {

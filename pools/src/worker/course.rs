@@ -34,7 +34,7 @@ pub(super) struct Course<'c, J, T> {
     suspended: bool,
     lent: bool,
     /// What the job is run in: its submitter's.
-    context: Option<tidemill_context::Context>,
+    context: Option<&'c tidemill_context::Context>,
 }
 
 impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
@@ -64,7 +64,7 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
     }
 
     /// Runs the job in that context.
-    pub(super) fn in_context(self, context: Option<tidemill_context::Context>) -> Self {
+    pub(super) fn in_context(self, context: Option<&'c tidemill_context::Context>) -> Self {
         Self { context, ..self }
     }
 
@@ -93,7 +93,7 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
                 Some((inside, ..)) => within(*inside, turn),
                 None => (turn(), false),
             };
-            let (turn, waits) = match &self.context {
+            let (turn, waits) = match self.context {
                 Some(context) => context.enter(poll),
                 None => poll(),
             };
@@ -112,6 +112,7 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
     }
 
     /// The job waits for something.
+    #[inline(never)]
     fn suspend<R>(&mut self, cx: &mut Context<'_>, waits: bool) -> Poll<Result<R, JobError>> {
         self.suspended = true;
         if let Some((_, desk, heard)) = &mut self.worker
@@ -132,6 +133,7 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
     }
 
     /// The job may be polled again, once it has its slot back.
+    #[inline(never)]
     fn resume(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JobError>> {
         let Some((Inside { worker, job, .. }, ..)) = self.worker else { return Poll::Ready(Ok(())) };
         if !self.lent {

@@ -115,10 +115,17 @@ impl Crew {
     }
 
     /// The worker that is to look for work, when there is some: none if one is under way or no slot is free.
+    #[inline]
     pub(super) fn rouse(&mut self) -> Option<Rouse> {
-        if self.waking || !self.has_slot() {
+        // With nobody idle and all workers there, which is how it is under load, this is all.
+        if self.waking || !self.has_slot() || (self.idle.is_empty() && self.live - self.lent >= self.max) {
             return None;
         }
+        self.call()
+    }
+
+    #[inline(never)]
+    fn call(&mut self) -> Option<Rouse> {
         let rouse = match self.idle.pop() {
             Some((_, waker)) => Rouse::Wake(waker),
             None if self.live - self.lent < self.max && !self.doomed => {
@@ -176,6 +183,7 @@ impl Crew {
     }
 
     /// Takes a free slot for a job.
+    #[inline]
     pub(super) fn begin(&mut self, worker: usize, job: u64) {
         self.busy += 1;
         let post = &mut self.posts[worker];
@@ -183,16 +191,20 @@ impl Crew {
     }
 
     /// The worker's job is over, wherever it stood. To be followed by [`settle`](Self::settle).
+    #[inline]
     pub(super) fn end(&mut self, worker: usize) {
         match std::mem::replace(&mut self.posts[worker].place, Place::Off) {
             Place::Off => {}
             Place::Holds => self.busy -= 1,
             Place::Lent => self.lent -= 1,
-            Place::Returns => {
-                self.lent -= 1;
-                self.returning.retain(|other| *other != worker);
-            }
+            Place::Returns => self.end_return(worker),
         }
+    }
+
+    #[cold]
+    fn end_return(&mut self, worker: usize) {
+        self.lent -= 1;
+        self.returning.retain(|other| *other != worker);
     }
 
     /// Gives the slot away while the job waits. To be followed by [`settle`](Self::settle). False if the worker has none
@@ -235,10 +247,13 @@ impl Crew {
 
     /// Hands a free slot to the first that returns.
     #[must_use = "the waker is woken after the lock is released"]
+    #[inline]
     pub(super) fn settle(&mut self) -> Option<Waker> {
-        if self.returning.is_empty() || !self.has_slot() {
-            return None;
-        }
+        if self.returning.is_empty() || !self.has_slot() { None } else { self.settle_first() }
+    }
+
+    #[inline(never)]
+    fn settle_first(&mut self) -> Option<Waker> {
         let post = &mut self.posts[self.returning.pop_front()?];
         post.place = Place::Holds;
         self.busy += 1;

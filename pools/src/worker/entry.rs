@@ -40,13 +40,15 @@ pub(super) struct Tag {
     pub(super) priority: Priority,
     pub(super) tenant: (u64, u32),
     pub(super) run_within: Option<Duration>,
+    /// When it was queued, for one job of some.
+    pub(super) sampled: Nanos,
     /// The context it was submitted in, and is run in.
     pub(super) context: Option<Context>,
 }
 
 impl Default for Tag {
     fn default() -> Self {
-        Self { priority: Priority::Normal, tenant: NO_TENANT, run_within: None, context: None }
+        Self { priority: Priority::Normal, tenant: NO_TENANT, run_within: None, sampled: NEVER, context: None }
     }
 }
 
@@ -67,20 +69,24 @@ pub(super) struct Entry<J, T> {
     pub(super) number: u64,
     /// When it is too late to start.
     pub(super) start_by: Nanos,
-    /// When it was queued, for one job of some.
-    pub(super) sampled: Nanos,
     pub(super) tag: Option<Box<Tag>>,
 }
 
 impl<J, T> Entry<J, T> {
     pub(super) fn new(job: J, reply: Option<Reply<T>>, start_by: Nanos, tag: Option<Box<Tag>>) -> Self {
-        Self { job, reply, number: 0, start_by, sampled: NEVER, tag }
+        Self { job, reply, number: 0, start_by, tag }
     }
 }
 
 impl<J, T> Queued for Entry<J, T> {
     fn number(&self) -> u64 {
         self.number
+    }
+
+    #[inline]
+    fn is_plain(&self) -> bool {
+        let plain = |tag: &Tag| tag.priority == Priority::Normal && tag.tenant == NO_TENANT;
+        self.tag.is_none() || self.tag.as_deref().is_some_and(plain)
     }
 
     fn level(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Jobs that belong together: their results in order, and the first failure cancels the rest.
 //!
-//! The results go straight into one list behind one lock, so a member costs a counted reference and no allocation of its
-//! own. Whoever brings the first failure gets the numbers of the others and cancels them: what is queued never starts,
+//! The results go straight into one list behind one lock; a member costs a counted reference and an allocation, as a
+//! ticket does. Whoever brings the first failure gets the numbers of the others and cancels them: what is queued never starts,
 //! what runs is dropped at its next `await`.
 
 use std::{
@@ -87,7 +87,7 @@ impl<'p, J: Send + 'static, T: Send + 'static> JobGroup<'p, J, T> {
         }
         // The member withdraws again if this future is dropped or the job refused.
         let (member, guard) = Member::enrol(&self.state);
-        let entered = match self.pool.shared.entry(job, Some(Reply::Member(member)), Asked::default()) {
+        let entered = match self.pool.shared.entry(job, Some(Reply::Member(Box::new(member))), Asked::default()) {
             Ok(entry) => self.pool.enter(entry).await,
             Err(refusal) => Err(refusal),
         };

@@ -26,24 +26,34 @@ pub(super) struct Inside {
 }
 
 thread_local! {
-    /// The job this thread is inside of, and whether it waits for its pool.
-    static HERE: Cell<(Option<Inside>, bool)> = const { Cell::new((None, false)) };
+    /// The job this thread is inside of, and whether it waits for its pool. Pools are numbered from 1.
+    static HERE: Here = const { Here { job: Cell::new(NOWHERE), waits: Cell::new(false) } };
+}
+
+const NOWHERE: Inside = Inside { pool: 0, worker: 0, job: 0 };
+
+struct Here {
+    job: Cell<Inside>,
+    waits: Cell<bool>,
 }
 
 /// Restores where this thread was, also when a panic passes.
-struct Outside((Option<Inside>, bool));
+struct Outside<'h>(&'h Here, Inside, bool);
 
-impl Drop for Outside {
+impl Drop for Outside<'_> {
     fn drop(&mut self) {
-        HERE.set(self.0);
+        self.0.job.set(self.1);
+        self.0.waits.set(self.2);
     }
 }
 
 /// Calls `f` inside of the job; says as well whether it waits for its own pool.
 pub(super) fn within<R>(job: Inside, f: impl FnOnce() -> R) -> (R, bool) {
-    let _outside = Outside(HERE.replace((Some(job), false)));
-    let result = f();
-    (result, HERE.get().1)
+    HERE.with(|here| {
+        let _outside = Outside(here, here.job.replace(job), here.waits.replace(false));
+        let result = f();
+        (result, here.waits.get())
+    })
 }
 
 /// Runs `work`, which may block, as a part of the job that calls, and in its context; on tokio that is on another thread.
@@ -61,16 +71,17 @@ pub(super) async fn blocking<T: Send + 'static>(spawner: &Spawner, work: impl Fn
 
 /// The job this thread is inside of.
 pub(super) fn current() -> Option<Inside> {
-    HERE.get().0
+    let job = HERE.with(|here| here.job.get());
+    (job.pool != 0).then_some(job)
 }
 
 /// Says that whoever is polled here goes on when something happens in that pool.
 pub(super) fn waits_for(pool: u64) {
-    if let (Some(job), _) = HERE.get()
-        && job.pool == pool
-    {
-        HERE.set((Some(job), true));
-    }
+    HERE.with(|here| {
+        if here.job.get().pool == pool {
+            here.waits.set(true);
+        }
+    });
 }
 
 /// What a wait that blocks does with its pool.

@@ -112,13 +112,14 @@ impl<J, T> Queue<J, T> {
     }
 
     /// Puts a job into a place the caller made sure of; gives it its number, and a time if it is one to be sampled.
+    #[inline]
     pub(super) fn push(&mut self, mut entry: Entry<J, T>, now: impl FnOnce() -> Nanos) -> (u64, Option<Rouse>) {
         debug_assert!(self.lines.len() + self.granted < self.capacity, "a push without a place");
         self.last_number += 1;
         let number = self.last_number;
         entry.number = number;
         if number.is_multiple_of(SAMPLE_EVERY) {
-            entry.sampled = now();
+            entry.tag.get_or_insert_default().sampled = now();
         }
         self.earliest = self.earliest.min(entry.start_by);
         self.lines.push(entry);
@@ -170,6 +171,7 @@ impl<J, T> Queue<J, T> {
 
     /// Takes the job whose turn it is, with a slot for it, unless there is none or the pool is paused. Its place is free
     /// now, to be [granted](Self::grant), and if more jobs are queued the next worker is [due](Self::rouse).
+    #[inline]
     pub(super) fn pick(&mut self, worker: usize) -> Option<Entry<J, T>> {
         if self.paused || !self.crew.has_slot() {
             return None;
@@ -199,6 +201,7 @@ impl<J, T> Queue<J, T> {
     }
 
     /// The worker that is to look for work, if there is work it could take.
+    #[inline]
     pub(super) fn rouse(&mut self) -> Option<Rouse> {
         if self.lines.is_empty() || self.paused { None } else { self.crew.rouse() }
     }
@@ -231,8 +234,9 @@ impl<J, T> Queue<J, T> {
 
     /// Gives one free place to the first waiter without one.
     #[must_use = "the waker is woken after the lock is released"]
+    #[inline]
     pub(super) fn grant(&mut self) -> Option<Waker> {
-        if self.room() == 0 {
+        if self.waiters.is_empty() || self.room() == 0 {
             return None;
         }
         let waiter = self.waiters.get(self.granted)?;

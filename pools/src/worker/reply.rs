@@ -8,7 +8,8 @@ use super::{group::Member, shared::Shared, ticket::JobError};
 #[derive(Debug)]
 pub(super) enum Reply<T> {
     Ticket(oneshot::Sender<Result<T, JobError>>),
-    Member(Member<T>),
+    /// Boxed, so that the reply of a ticket stays two words.
+    Member(Box<Member<T>>),
 }
 
 impl<T: Send + 'static> Reply<T> {

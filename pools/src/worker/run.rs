@@ -29,8 +29,8 @@ where
     F: Future<Output = T>,
 {
     let mut jobs: u32 = 0;
-    while let Some(entry) = seat.next().await {
-        seat.run(entry, &*handler).await;
+    while seat.next().await {
+        seat.run(&*handler).await;
         jobs = jobs.wrapping_add(1);
         if jobs.is_multiple_of(JOBS_PER_TURN) {
             let_others_run().await;
@@ -48,6 +48,8 @@ pub(super) struct Seat<J, T> {
     called: bool,
     /// We have signed off.
     left: bool,
+    /// The job we took and have not begun. Kept here, because a job that is handed on from call to call is copied each time.
+    taken: Option<Entry<J, T>>,
     /// The waker that the desk knows.
     heard: Option<Waker>,
     /// Ends the wait for work, of a worker that may go.
@@ -57,7 +59,7 @@ pub(super) struct Seat<J, T> {
 impl<J, T> Seat<J, T> {
     /// A worker that is there from the beginning.
     pub(super) fn new(shared: Arc<Shared<J, T>>, number: usize, desk: Arc<Desk>) -> Self {
-        Self { shared, number, desk, called: false, left: false, heard: None, expiry: None }
+        Self { shared, number, desk, called: false, left: false, taken: None, heard: None, expiry: None }
     }
 
     /// A worker hired for work that waits.
@@ -69,12 +71,12 @@ impl<J, T> Seat<J, T> {
 }
 
 impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
-    /// The next job that is still to be done, or `None` when the pool is closed and nothing is left, or when this worker
+    /// Takes the next job that is still to be done; false when the pool is closed and nothing is left, or when this worker
     /// is not needed.
-    fn next(&mut self) -> impl Future<Output = Option<Entry<J, T>>> {
+    fn next(&mut self) -> impl Future<Output = bool> {
         poll_fn(|cx| {
             if self.has_expired(cx) {
-                return Poll::Ready(None);
+                return Poll::Ready(false);
             }
             let next = self.poll_next(cx);
             if next.is_ready() {
@@ -84,18 +86,16 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
         })
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Entry<J, T>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         for _ in 0..SHED_PER_TURN {
             match self.look(cx) {
-                Look::Job(entry) => match self.stale(&entry) {
-                    Some(why) => self.shared.shed(entry, why),
-                    None => return Poll::Ready(Some(entry)),
-                },
+                Look::Job if !self.sheds() => return Poll::Ready(true),
+                Look::Job => {}
                 Look::Nothing => {
                     self.arm(cx);
                     return Poll::Pending;
                 }
-                Look::End => return Poll::Ready(None),
+                Look::End => return Poll::Ready(false),
             }
         }
         cx.waker().wake_by_ref();
@@ -103,34 +103,46 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
     }
 
     /// One look at the queue: our last job is over, is there another?
-    fn look(&mut self, cx: &mut Context<'_>) -> Look<J, T> {
+    #[inline]
+    fn look(&mut self, cx: &mut Context<'_>) -> Look {
         let mut queue = self.shared.lock();
         if std::mem::take(&mut self.called) {
             queue.crew.arrive(self.number);
         }
         queue.crew.end(self.number);
         let heir = queue.crew.settle();
-        let look = match queue.pick(self.number) {
-            Some(entry) => {
-                let (granted, rouse) = (queue.grant(), queue.rouse());
-                drop(queue);
-                granted.into_iter().for_each(Waker::wake);
-                self.shared.act(rouse);
-                Look::Job(entry)
-            }
-            None if queue.closed || queue.crew.is_surplus() => {
-                leave(&self.shared, queue, self.number);
-                self.left = true;
-                Look::End
-            }
-            None => {
-                queue.crew.sleep(self.number, cx.waker());
-                self.called = true;
-                Look::Nothing
-            }
+        self.taken = queue.pick(self.number);
+        let look = if self.taken.is_some() {
+            let (granted, rouse) = (queue.grant(), queue.rouse());
+            drop(queue);
+            granted.into_iter().for_each(Waker::wake);
+            self.shared.act(rouse);
+            Look::Job
+        } else if queue.closed || queue.crew.is_surplus() {
+            leave(&self.shared, queue, self.number);
+            self.left = true;
+            Look::End
+        } else {
+            queue.crew.sleep(self.number, cx.waker());
+            self.called = true;
+            Look::Nothing
         };
         heir.into_iter().for_each(Waker::wake);
         look
+    }
+
+    /// Puts the job we took aside, if it is not to be started any more.
+    #[inline]
+    fn sheds(&mut self) -> bool {
+        let terms = self.taken.as_ref().is_some_and(|entry| entry.start_by != NEVER || entry.tag.is_some());
+        terms && self.sheds_by_terms()
+    }
+
+    #[inline(never)]
+    fn sheds_by_terms(&mut self) -> bool {
+        let Some(why) = self.taken.as_ref().and_then(|entry| self.stale(entry)) else { return false };
+        self.taken.take().into_iter().for_each(|entry| self.shared.shed(entry, why.clone()));
+        true
     }
 
     /// Why the job is not to be started any more. Reads the clock only for a job that has to start in time.
@@ -145,13 +157,15 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
         Some(Shed::Interrupted(cause))
     }
 
-    /// Runs the job, counts it, and answers.
-    async fn run<F: Future<Output = T>>(&mut self, entry: Entry<J, T>, handler: &impl Fn(J) -> F) {
-        let Self { shared, number, desk, heard, .. } = self;
+    /// Runs the job we took, counts it, and answers.
+    async fn run<F: Future<Output = T>>(&mut self, handler: &impl Fn(J) -> F) {
+        let Self { shared, number, desk, heard, taken, .. } = self;
+        let Some(entry) = taken.take() else { return };
         let inside = Inside { pool: shared.id, worker: *number, job: entry.number };
         let run_within = shared.run_within(&entry);
-        let Entry { job, reply, sampled, tag, .. } = entry;
-        let context = tag.and_then(|tag| tag.context);
+        let Entry { job, reply, tag, .. } = entry;
+        let sampled = tag.as_ref().map_or(NEVER, |tag| tag.sampled);
+        let context = tag.as_ref().and_then(|tag| tag.context.as_ref());
         let begun = if sampled == NEVER { NEVER } else { shared.now() };
         desk.tally.start();
         let outcome =
@@ -168,6 +182,7 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
     }
 
     /// Starts to count the time without work, if this worker may go.
+    #[inline(never)]
     fn arm(&mut self, cx: &mut Context<'_>) {
         if self.expiry.is_some() || !self.shared.lock().crew.is_above_min() {
             return;
@@ -181,7 +196,13 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
     }
 
     /// Whether this worker has been without work for long, and goes.
+    #[inline]
     fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
+        self.expiry.is_some() && self.expires(cx)
+    }
+
+    #[inline(never)]
+    fn expires(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
             return false;
         }
@@ -207,8 +228,10 @@ fn leave<J, T>(shared: &Shared<J, T>, mut queue: MutexGuard<'_, Queue<J, T>>, nu
 }
 
 /// What a worker finds.
-enum Look<J, T> {
-    Job(Entry<J, T>),
+#[derive(Clone, Copy)]
+enum Look {
+    /// It is in `taken`.
+    Job,
     Nothing,
     End,
 }

@@ -95,12 +95,16 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
     }
 
     /// The job with what was asked for it and with the context it is submitted in, unless it is too late or not wanted.
-    pub(super) fn entry(
-        &self,
-        job: J,
-        reply: Option<Reply<T>>,
-        mut asked: Asked,
-    ) -> Result<Entry<J, T>, SubmitError<J>> {
+    #[inline]
+    pub(super) fn entry(&self, job: J, reply: Option<Reply<T>>, asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
+        if asked.start_within.or(self.rules.start_within).is_some() || ambient::is_there() {
+            return self.entry_on_terms(job, reply, asked);
+        }
+        Ok(Entry::new(job, reply, NEVER, asked.tag))
+    }
+
+    #[inline(never)]
+    fn entry_on_terms(&self, job: J, reply: Option<Reply<T>>, mut asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
         match ambient::to_take_along() {
             Ok(None) => {}
             Ok(context) => asked.tag.get_or_insert_default().context = context,
@@ -113,8 +117,25 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
     }
 
     /// Queues the job at once, if necessary in the place of another, or says why not. Does not count a refusal.
+    #[inline]
     pub(super) fn enter_now(self: &Arc<Self>, entry: Entry<J, T>) -> Result<u64, SubmitError<Entry<J, T>>> {
         let mut queue = self.lock();
+        if queue.closed || queue.room() == 0 {
+            return self.enter_full(queue, entry);
+        }
+        let (number, rouse) = queue.push(entry, || self.now());
+        drop(queue);
+        self.act(rouse);
+        Ok(number)
+    }
+
+    /// There is no place: perhaps another job gives way.
+    #[cold]
+    fn enter_full<'q>(
+        self: &'q Arc<Self>,
+        mut queue: MutexGuard<'q, Queue<J, T>>,
+        entry: Entry<J, T>,
+    ) -> Result<u64, SubmitError<Entry<J, T>>> {
         if queue.may_be_late() {
             queue = self.make_room(queue);
         }
@@ -212,11 +233,18 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
     }
 
     /// Wakes or hires the worker that is to look for work.
+    #[inline]
     pub(super) fn act(self: &Arc<Self>, rouse: Option<Rouse>) {
+        if let Some(rouse) = rouse {
+            self.act_on(rouse);
+        }
+    }
+
+    #[inline(never)]
+    fn act_on(self: &Arc<Self>, rouse: Rouse) {
         match rouse {
-            None => {}
-            Some(Rouse::Wake(waker)) => waker.wake(),
-            Some(Rouse::Hire(number, desk)) => (self.rules.hire)(Seat::called(Arc::clone(self), number, desk)),
+            Rouse::Wake(waker) => waker.wake(),
+            Rouse::Hire(number, desk) => (self.rules.hire)(Seat::called(Arc::clone(self), number, desk)),
         }
     }
 }

@@ -17,6 +17,10 @@ pub(super) trait Queued {
     fn level(&self) -> usize;
     /// Whose job it is, and how many jobs of theirs start in one turn.
     fn tenant(&self) -> (u64, u32);
+    /// Whether nothing was said about either.
+    fn is_plain(&self) -> bool {
+        self.level() == PLAIN_LEVEL && self.tenant() == NO_TENANT
+    }
 }
 
 /// The level and tenant of a job nothing was said about.
@@ -49,9 +53,17 @@ impl<E: Queued> Lines<E> {
     }
 
     /// Puts a job in. Its number is higher than those of all jobs before it.
+    #[inline]
     pub(super) fn push(&mut self, entry: E) {
         match self {
-            Self::Plain(line) if entry.level() == PLAIN_LEVEL && entry.tenant() == NO_TENANT => line.push_back(entry),
+            Self::Plain(line) if entry.is_plain() => line.push_back(entry),
+            _ => self.push_fair(entry),
+        }
+    }
+
+    #[inline(never)]
+    fn push_fair(&mut self, entry: E) {
+        match self {
             Self::Plain(line) => {
                 let mut fair = Fair::default();
                 line.drain(..).chain([entry]).for_each(|entry| fair.push(entry));
@@ -62,6 +74,7 @@ impl<E: Queued> Lines<E> {
     }
 
     /// Takes the job whose turn it is.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<E> {
         match self {
             Self::Plain(line) => line.pop_front(),
