@@ -22,7 +22,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         limiter.change(Rate::per_second(100), 10)
     };
     let (waited, changed) = tokio::join!(limiter.acquire(1), change);
-    (waited?, changed?);
+    waited?;
+    changed?;
     println!("who waited for a minute was let through after {:?}, at the new rate", start.elapsed());
 
     limiter.pause(Duration::from_millis(30));
