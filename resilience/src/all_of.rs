@@ -121,7 +121,7 @@ impl<C: Clock> AllOf<C> {
     /// Costs two locks and two clock reads per limit, and an allocation.
     ///
     /// # Errors
-    /// [`RefusedBy`] the first limit that has not enough.
+    /// [`RefusedBy`] the first limit that has not enough; with a wait of zero while others wait, whose wait is not known.
     pub fn try_acquire(&self, n: u64) -> Result<(), RefusedBy> {
         self.try_acquire_each(&self.same(n))
     }

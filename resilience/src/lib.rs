@@ -17,6 +17,8 @@ mod limiter;
 mod line;
 mod manual_clock;
 mod metered;
+#[cfg(feature = "redis")]
+mod redis;
 mod registry;
 mod retry;
 mod select;
@@ -49,6 +51,10 @@ pub use limiter::{
 };
 pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
+#[cfg(feature = "redis")]
+pub use redis::{
+    Decision as RedisDecision, InvalidRedisLimiter, NotAllowed, OnFailure, RedisBuilder, RedisRateLimiter, Source,
+};
 pub use registry::{Keep, Keyed};
 pub use retry::{
     Attempt, AttemptInfo, Builder as RetryBuilder, Decision, InvalidBudget, InvalidRetry, Jitter, Reason, Retry,

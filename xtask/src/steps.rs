@@ -132,7 +132,7 @@ fn features(at: &Workspace) -> Result<(), String> {
     cargo(at, &format!("test {console} --lib --test console --test watch")).run()?;
     let resilience = "--package tidemill-resilience --all-features";
     cargo(at, &format!("clippy {resilience} --all-targets -- -D warnings")).run()?;
-    cargo(at, &format!("test {resilience} --test http --test tower")).run()?;
+    cargo(at, &format!("test {resilience} --lib --test http --test tower")).run()?;
     cargo(at, &format!("test {resilience} --doc")).run()
 }
 

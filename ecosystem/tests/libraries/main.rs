@@ -11,6 +11,7 @@ mod http_hyper;
 mod http_reqwest;
 mod http_server;
 mod kv_redis;
+mod limiter_redis;
 mod pool_postgres;
 mod pool_rusqlite;
 mod sql_postgres;

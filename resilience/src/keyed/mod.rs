@@ -240,5 +240,7 @@ impl<K: ?Sized, C: Clock, S> fmt::Debug for KeyedRateLimiter<K, C, S> {
     }
 }
 
+#[cfg(all(test, tidemill_loom))]
+mod models;
 #[cfg(test)]
 mod tests;

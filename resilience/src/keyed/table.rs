@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Ways of a set: words that fill a cache line.
-pub(super) const WAYS: usize = 8;
+/// Ways of a set: words that fill a cache line. Under loom few, since each is a word to look at.
+pub(super) const WAYS: usize = if cfg!(tidemill_loom) { 2 } else { 8 };
 
 /// Keys per set that `max_keys` counts on: half of the ways, because hashing fills sets unevenly.
 const KEYS_PER_SET: usize = 4;

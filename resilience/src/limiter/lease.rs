@@ -26,13 +26,10 @@
 
 use std::{
     ops::Range,
-    sync::atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed},
-    },
+    sync::atomic::Ordering::{Acquire, Relaxed},
 };
 
-use crate::thread;
+use crate::{sync::AtomicU64, thread};
 
 /// A lease is at most this share of the tokens that are open: two hot threads leave three quarters to the others.
 const SHARE: u64 = 8;

@@ -39,17 +39,7 @@ mod queue;
 mod rate;
 mod reserve;
 
-use std::{
-    fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{
-            AtomicU64,
-            Ordering::{Acquire, Release},
-        },
-    },
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 pub use self::{
     builder::Builder,
@@ -69,7 +59,14 @@ use self::{
     core::Core,
     lease::{Leases, Ledger},
 };
-use crate::{Clock, TokioClock};
+use crate::{
+    Clock, TokioClock,
+    sync::{
+        AtomicU64, Mutex, MutexGuard,
+        Ordering::{Acquire, Release},
+        lock,
+    },
+};
 
 /// A token bucket: at most `burst + rate * w` tokens in any window of length `w`, whatever the threads do.
 ///
@@ -228,7 +225,7 @@ impl<C: Clock> RateLimiter<C> {
     fn lock(&self) -> MutexGuard<'_, Core> {
         // Only the clock and the cloning of a waker are foreign code under the lock, and a pass that one of them
         // ends early leaves promises, never spent tokens, behind.
-        self.slow.core.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.slow.core)
     }
 
     pub(crate) fn clock(&self) -> &C {
@@ -259,5 +256,7 @@ impl<C: Clock> fmt::Debug for RateLimiter<C> {
     }
 }
 
+#[cfg(all(test, tidemill_loom))]
+mod models;
 #[cfg(test)]
 mod tests;

@@ -92,6 +92,19 @@ impl Rate {
     }
 }
 
+#[cfg(feature = "redis")]
+impl Rate {
+    /// Whole numbers `(price, pace)` such that a microsecond brings `pace` units and a token is worth `price`.
+    pub(crate) fn per_micro(self) -> Result<(u64, u64), InvalidLimiter> {
+        self.grid()?;
+        let (pace, price) = (u128::from(self.tokens) * 1_000, self.period.as_nanos());
+        // Both are below 2^63: a rate is at most one token per nanosecond, over at most ten years.
+        let (pace, price) = (narrow(pace), narrow(price));
+        let common = gcd(pace, price);
+        Ok((price / common, pace / common))
+    }
+}
+
 impl PartialEq for Rate {
     /// Equal pace, whatever the period it is stated over.
     fn eq(&self, other: &Self) -> bool {

@@ -138,7 +138,8 @@ impl<M: Meter, C: Clock> Metered<M, C> {
     /// Takes `n` tokens now, or none. Never overtakes those who wait.
     ///
     /// # Errors
-    /// [`Refused::Later`] with the wait it would take if nobody else came; [`Refused::ExceedsBurst`] if no wait would do.
+    /// [`Refused::Later`] with the wait it would take if nobody else came, or zero while others wait, whose wait is not known;
+    /// [`Refused::ExceedsBurst`] if no wait would do.
     pub fn try_acquire(&self, n: u64) -> Result<(), Refused> {
         self.attempt(n, self.line.len() == 0)
     }
@@ -193,7 +194,6 @@ impl<M: Meter, C: Clock> Metered<M, C> {
             return Ok(());
         }
         if !our_turn {
-            // The wait of those ahead is not known; that nothing is open before the meter's own time is.
             return Err(later(nanos, nanos));
         }
         state.meter.take(n, nanos).map_err(|ready| later(ready, nanos))
