@@ -8,6 +8,8 @@
 mod breaker;
 #[path = "speed/bulkhead.rs"]
 mod bulkhead;
+#[path = "speed/retry.rs"]
+mod retry;
 
 use std::{
     hint::black_box,
@@ -26,7 +28,7 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter as Governor,
     clock::{Clock as _, QuantaClock, QuantaInstant, Reference as _},
 };
-use tidemill_resilience::{Clock, KeyedRateLimiter, Rate, RateLimiter, Retry};
+use tidemill_resilience::{Clock, KeyedRateLimiter, Rate, RateLimiter};
 
 const ROUNDS: usize = 101;
 const CALLS: u32 = 100_000;
@@ -207,51 +209,13 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn retry_first_try() {
-    let policy = Retry::exponential(Duration::from_millis(10)).build().expect("the options are sound");
-    let timed = Retry::exponential(Duration::from_millis(10)).within(Duration::from_secs(1)).build().expect("sound");
-    let attempt = async |number: u32| if black_box(number) > 0 { Ok::<u32, u32>(number) } else { Err(number) };
-    // Awaited in a loop, as a task would, and not one future built, pinned and polled per call.
-    let bare = |calls| {
-        ready(async {
-            for _ in 0..calls {
-                black_box(attempt(1).await.is_ok());
-            }
-        });
-    };
-    let retried = |calls| {
-        ready(async {
-            for _ in 0..calls {
-                black_box(policy.run(|info| attempt(info.number)).await.is_ok());
-            }
-        });
-    };
-    let blocking = repeat(|| policy.run_blocking(|info| ready(attempt(info.number))).is_ok());
-    let within = |calls| {
-        ready(async {
-            for _ in 0..calls {
-                black_box(timed.run(|info| attempt(info.number)).await.is_ok());
-            }
-        });
-    };
-    compare(
-        "retry, first attempt succeeds",
-        &[
-            Contender { name: "the bare call", threads: 1, call: &bare },
-            Contender { name: "tidemill", threads: 1, call: &retried },
-            Contender { name: "tidemill, blocking", threads: 1, call: &blocking },
-            Contender { name: "tidemill, with a deadline (one clock read)", threads: 1, call: &within },
-        ],
-    );
-}
-
 fn main() {
     let only = std::env::args().nth(1);
     let parts = [
         ("allowed", limiter_allowed as fn()),
         ("refused", limiter_refused),
         ("keyed", limiter_keyed),
-        ("retry", retry_first_try),
+        ("retry", retry::first_try),
         ("breaker", breaker::closed),
         ("breaker-open", breaker::open),
         ("bulkhead", bulkhead::free),

@@ -261,3 +261,13 @@ async fn a_call_can_move_between_threads() {
     let hedge = hedge(Hedge::after(MS));
     is_send(hedge.run(|_| async { Ok::<_, ()>(()) })).await.unwrap();
 }
+
+/// The first fails in the very poll in which the hedge has answered: the next hedge was paid for, and is not begun.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_is_not_begun_is_refunded() {
+    let budget = RetryBudget::new(2, 0).unwrap();
+    let hedge = hedge(Hedge::after(9 * MS).max_hedges(2));
+    let plan = [(14, Err("no")), (5, Ok(2)), (0, Err("no"))];
+    let answer = hedge.plain().budget(&budget).run(|attempt| planned(&plan, attempt.number)).await;
+    assert_eq!((answer, budget.left()), (Ok(2), 1));
+}

@@ -45,6 +45,17 @@ struct Flight<'h, A, P> {
     attempt: Counted<'h, A>,
     paid: Option<Spend<'h>>,
     _permit: Option<P>,
+    /// It was polled: the request may have gone out.
+    begun: bool,
+}
+
+/// A hedge that was paid for and never begun, because another answer was there in the same poll, is refunded.
+impl<A, P> Drop for Flight<'_, A, P> {
+    fn drop(&mut self) {
+        if let Some(paid) = self.paid.take().filter(|_| !self.begun) {
+            paid.refund();
+        }
+    }
 }
 
 /// When the next hedge is due.
@@ -153,7 +164,7 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
     }
 
     fn flight<A>(&self, attempt: A, paid: Option<Spend<'h>>, permit: Option<L::Permit>) -> Flight<'h, A, L::Permit> {
-        Flight { attempt: Counted::new(self.budget, attempt), paid, _permit: permit }
+        Flight { attempt: Counted::new(self.budget, attempt), paid, _permit: permit, begun: false }
     }
 
     /// The first attempt that ends, or the time for the next hedge, or the end of the ambient context. Timer and context are looked
@@ -207,6 +218,13 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
     }
 }
 
+impl<A: Future + Unpin, P> Flight<'_, A, P> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(A::Output, bool)> {
+        self.begun = true;
+        Pin::new(&mut self.attempt).poll(cx)
+    }
+}
+
 impl<'h, 'f, Fut, P> Flights<'h, 'f, Fut, P> {
     fn new(first: Flight<'h, Pin<&'f mut Fut>, P>) -> Self {
         Self { first: Some(first), hedges: Vec::new(), sent: 1 }
@@ -222,15 +240,20 @@ impl<'h, 'f, Fut, P> Flights<'h, 'f, Fut, P> {
         Fut: Future<Output = Result<T, E>>,
     {
         if let Some(flight) = &mut self.first
-            && let Poll::Ready((result, recorded)) = Pin::new(&mut flight.attempt).poll(cx)
+            && let Poll::Ready((result, recorded)) = flight.poll(cx)
         {
             self.first = None;
             return Poll::Ready(Event::Ended(Ended { result, recorded, paid: None, is_first: true }));
         }
         for index in 0..self.hedges.len() {
-            if let Poll::Ready((result, recorded)) = Pin::new(&mut self.hedges[index].attempt).poll(cx) {
-                let flight = self.hedges.remove(index);
-                return Poll::Ready(Event::Ended(Ended { result, recorded, paid: flight.paid, is_first: false }));
+            if let Poll::Ready((result, recorded)) = self.hedges[index].poll(cx) {
+                let mut flight = self.hedges.remove(index);
+                return Poll::Ready(Event::Ended(Ended {
+                    result,
+                    recorded,
+                    paid: flight.paid.take(),
+                    is_first: false,
+                }));
             }
         }
         Poll::Pending
