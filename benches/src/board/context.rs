@@ -67,7 +67,7 @@ const QUICK_LEAST: f64 = 0.3;
 const MORE_ROUNDS: usize = 4;
 
 impl Context {
-    /// Compares, prints the table once its last pass is over, and keeps it for the files that are written at the end.
+    /// Compares, prints the table if there is one pass only, and keeps it for the files that are written at the end.
     ///
     /// `full` is how many rounds make a result. The answer has the rounds of all passes so far.
     ///
@@ -82,8 +82,13 @@ impl Context {
     ) -> io::Result<Vec<Series>> {
         let (title, row) = (title.into(), self.row.get().unwrap_or_default());
         if self.is_late() {
-            self.say(&format!("{title}: left out, the run's time is used up"));
-            return Ok(Vec::new());
+            let tables = self.tables.borrow();
+            let known = tables.iter().find(|table| table.row == row && table.title == title);
+            if known.is_none() {
+                self.say(&format!("{title}: left out, the run's time is used up"));
+            }
+            // The rounds of earlier passes are a result, if a less certain one.
+            return Ok(known.map_or(Vec::new(), |table| table.series.clone()));
         }
         let contenders: Vec<_> =
             contenders.into_iter().enumerate().filter(|(i, c)| *i == 0 || self.wants(c)).map(|(_, c)| c).collect();
@@ -91,7 +96,7 @@ impl Context {
         let fresh = measure(figures, &contenders, self.rounds(full))?;
         self.tell_progress(row, &title, fresh[0].rounds[0].len(), start.elapsed());
         let whole = self.keep(Table { row, title, figures: figures.to_vec(), series: fresh });
-        if self.is_last() {
+        if self.passes == 1 {
             println!("{}", table(&whole.title, &whole.figures, &whole.series));
         }
         Ok(whole.series)
@@ -107,10 +112,23 @@ impl Context {
         }
     }
 
+    /// Whether this is the first pass.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.pass.get() == 0
+    }
+
     /// Whether this is the last pass.
     #[must_use]
     pub fn is_last(&self) -> bool {
         self.pass.get() + 1 == self.passes
+    }
+
+    /// The row's tables with the rounds of all passes.
+    pub(super) fn print(&self, row: &Row) {
+        for Table { title, figures, series, .. } in self.tables.borrow().iter().filter(|table| table.row == row.name) {
+            println!("{}", table(title, figures, series));
+        }
     }
 
     pub(super) fn begin(&self, pass: usize) {
@@ -154,7 +172,8 @@ impl Context {
         !contender.is_optional() || self.against.is_empty() || named()
     }
 
-    fn is_late(&self) -> bool {
+    /// Whether the run's time is used up.
+    pub(crate) fn is_late(&self) -> bool {
         self.started.elapsed() >= self.limit
     }
 

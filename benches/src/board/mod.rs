@@ -39,7 +39,7 @@ pub struct Row {
     pub seconds: f64,
     /// Whether `--quick` includes it, unasked.
     pub in_quick: bool,
-    /// Whether it takes part in the last pass only: for what takes long, and what does not depend on the machine's state.
+    /// Whether it takes part in the first pass only: for what takes long, and what does not depend on the machine's state.
     pub once: bool,
     /// What it does.
     pub run: Run,
@@ -110,26 +110,36 @@ fn list(rows: &[Row]) -> io::Result<()> {
     Ok(())
 }
 
-/// Pass after pass; the tables are printed in the last one, when all of their rounds are there.
+/// Pass after pass. With more than one the tables are printed at the end, when all of their rounds are there.
 fn run(context: &Context, rows: &[Row]) -> io::Result<()> {
     if io::stdout().is_terminal() {
         println!("{}", context.facts);
     }
     for pass in 0..context.passes {
         context.begin(pass);
-        for row in rows.iter().filter(|row| !row.once || context.is_last()) {
+        for row in rows.iter().filter(|row| !row.once || context.is_first()) {
             context.enter(row);
-            show(row, context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))?;
+            if context.passes == 1 {
+                println!("{}", head(row));
+            }
+            measure(row, context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))?;
+        }
+    }
+    if context.passes > 1 {
+        for row in rows {
+            println!("{}", head(row));
+            context.print(row);
         }
     }
     Ok(())
 }
 
-fn show(row: &Row, context: &Context) -> io::Result<()> {
-    if context.is_last() {
-        let Row { section, name, measures, leaves_out, .. } = row;
-        println!("== {section}: {name} ==\nmeasures    {measures}\nleaves out  {leaves_out}\n");
-    }
+fn head(row: &Row) -> String {
+    let Row { section, name, measures, leaves_out, .. } = row;
+    format!("== {section}: {name} ==\nmeasures    {measures}\nleaves out  {leaves_out}\n")
+}
+
+fn measure(row: &Row, context: &Context) -> io::Result<()> {
     match row.run {
         Run::Own(run) => run(context),
         Run::Benches(benches) => benches().iter().try_for_each(|bench| bench.compare_in(context).map(drop)),

@@ -15,9 +15,6 @@ pub(super) const INSTALL: &str = "apt-get install valgrind";
 const BEGIN: &str = "gate_lap";
 const END: &str = "gate_end";
 
-/// Laps of a path: one, and one of twice the length.
-const LAPS: usize = 2;
-
 pub(super) fn has_valgrind(at: &Workspace) -> bool {
     program(at, Path::new("valgrind"), "--version").succeeds_silently()
 }
@@ -39,12 +36,12 @@ pub(super) fn costs(at: &Workspace, only: &str) -> Result<Vec<Cost>, String> {
         println!("SKIPPED: instructions are not counted, for valgrind is not here: {INSTALL}");
         Vec::new()
     };
-    if !instructions.is_empty() && instructions.len() != paths.len() * LAPS {
+    if !instructions.is_empty() && instructions.len() != paths.len() {
         return Err(format!("{} paths, and {} laps under callgrind", paths.len(), instructions.len()));
     }
     let cost = |(i, (name, allocations)): (usize, (String, f64))| Cost {
         name,
-        instructions: instructions.get(LAPS * i..LAPS * (i + 1)).map(|laps| (laps[1] - laps[0]) / ops),
+        instructions: instructions.get(i).map(|count| count / ops),
         allocations: allocations / ops,
     };
     Ok(paths.into_iter().enumerate().map(cost).collect())

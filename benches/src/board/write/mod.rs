@@ -119,7 +119,8 @@ fn findings(table: &Table) -> Vec<Finding> {
             figure: figure.name,
             ratio,
             noise,
-            verdict: Verdict::of(ratio, noise),
+            // One round has no interval to judge by.
+            verdict: if series.rounds[0].len() > 1 { Verdict::of(ratio, noise) } else { Verdict::Even },
         })
     };
     peers.filter_map(finding).collect()
@@ -164,6 +165,13 @@ mod tests {
         let found = findings(&table);
         let verdicts: Vec<_> = found.iter().map(|f| (f.contender.as_str(), f.verdict)).collect();
         assert_eq!(verdicts, [("tokio", Verdict::Ahead), ("rival", Verdict::Behind)]);
+    }
+
+    #[test]
+    fn a_single_round_says_nothing() {
+        let mut table = table(Figure::less("ns"), &[("a", Role::Contender, 1.0), ("b", Role::Contender, 9.0)]);
+        table.series.iter_mut().for_each(|series| series.rounds[0].truncate(1));
+        assert_eq!(findings(&table)[0].verdict, Verdict::Even);
     }
 
     #[test]
