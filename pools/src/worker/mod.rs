@@ -15,7 +15,7 @@
 //! fit. What is not asked for costs no read-modify-write, allocation or clock read: options of a job are one null pointer
 //! without, and the order is one deque until a priority or a tenant comes. One job in 64 is timed (three clock reads, one
 //! allocation).
-//! `cargo run --release -p tidemill-pools --example speed` prints it beside a spawn per job and a channel.
+//! `cargo run --release -p tidemill-pools --example pools_speed` prints it beside a spawn per job and a channel.
 //!
 //! **Submitting from inside a job** to the same pool, and waiting there for the ticket, cannot dead-lock: a job that waits
 //! for its own pool lends its slot (`inside` finds out, `crew` tells how). Each waiting job is a suspended task, so a

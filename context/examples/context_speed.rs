@@ -1,4 +1,4 @@
-//! What a context costs, beside tokio-util's `CancellationToken` and the floor: `cargo run --release --example speed`.
+//! What a context costs, beside tokio-util's `CancellationToken` and the floor: `cargo run --release --example context_speed`.
 //!
 //! In each round all contenders run in turn, so that a machine that changes pace changes it for all of them. A line shows
 //! the best round, the median round, and the median of the rounds' ratios to the first line of its part.

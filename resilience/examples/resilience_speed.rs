@@ -1,4 +1,4 @@
-//! What a call costs, beside the fastest peer and the floor: `cargo run --release --example speed`,
+//! What a call costs, beside the fastest peer and the floor: `cargo run --release --example resilience_speed`,
 //! or one part of it with `-- allowed`, `-- refused`, `-- keyed`, `-- retry`, `-- breaker`, `-- breaker-open`, `-- bulkhead`.
 //!
 //! In each round all contenders run in turn, so that a machine that changes pace changes it for all of them. A line shows

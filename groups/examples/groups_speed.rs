@@ -1,6 +1,6 @@
 //! What a child costs, in ns, beside what it replaces.
 //!
-//! `cargo run --release -p tidemill-groups --example speed [rounds]`
+//! `cargo run --release -p tidemill-groups --example groups_speed [rounds]`
 //!
 //! The contenders of a table take turns in short slices, forwards and then backwards, so that a slow moment of the
 //! machine hits all of them; the median and the best slice are printed, and the median as a multiple of the table's first row.
