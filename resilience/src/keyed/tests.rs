@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use foldhash::quality::FixedState;
 use proptest::prelude::*;
 
 use super::*;
@@ -16,12 +17,15 @@ use crate::ManualClock;
 
 const MS: Duration = Duration::from_millis(1);
 
-type Limiter = KeyedRateLimiter<u64, ManualClock>;
+/// With a seed, for which keys share a set, and how many, is chance.
+type Limiter = KeyedRateLimiter<u64, ManualClock, FixedState>;
+
+const HASHER: FixedState = FixedState::with_seed(7);
 
 fn limiter(per_second: u64, burst: u64, max_keys: usize) -> (Limiter, ManualClock) {
     let clock = ManualClock::new();
     let builder = KeyedRateLimiter::builder().rate(Rate::per_second(per_second)).burst(burst).max_keys(max_keys);
-    (builder.clock(clock.clone()).build().unwrap(), clock)
+    (builder.clock(clock.clone()).hasher(HASHER).build().unwrap(), clock)
 }
 
 fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
@@ -142,7 +146,7 @@ fn crowded() -> (Limiter, ManualClock) {
     let clock = ManualClock::new();
     let builder = KeyedRateLimiter::builder().rate(Rate::per_second(1_000)).burst(10).plan(Rate::per_minute(1), 1);
     let builder = builder.plan_of(|&key| usize::from(key >= 1_000)).max_keys(1);
-    (builder.clock(clock.clone()).build().unwrap(), clock)
+    (builder.clock(clock.clone()).hasher(HASHER).build().unwrap(), clock)
 }
 
 #[test]
