@@ -87,7 +87,7 @@ fn child() {
     let token = CancellationToken::new();
     let root = Context::background();
     let keep = root.clone();
-    let manual = ManualClock::new().context();
+    let manual = Context::on(&ManualClock::new());
     compare(
         "create + drop",
         &[

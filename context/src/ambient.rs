@@ -36,7 +36,7 @@ impl Context {
     ///
     /// Costs a thread-local load, and a counted reference for each of: the context, its values, its manual clock.
     pub fn current() -> Self {
-        Self::with_current(|ambient| ambient.map_or_else(|| Self::on(crate::clock::Clock::System), Self::clone))
+        Self::with_current(|ambient| ambient.map_or_else(|| Self::rooted(crate::clock::Clock::System), Self::clone))
     }
 
     /// The context that the running code belongs to.

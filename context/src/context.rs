@@ -17,7 +17,7 @@ use std::{
 };
 
 use crate::{
-    AfterFunc, Cancelled, Cause, DropGuard,
+    AfterFunc, Cancelled, Cause, DropGuard, ManualClock,
     clock::Clock,
     listeners::Listener,
     node::Node,
@@ -61,11 +61,29 @@ impl Context {
     ///
     /// Costs nothing. Its clock is that of the ambient context, so that a test's clock reaches code that begins anew.
     pub fn background() -> Self {
-        Self::with_current(|ambient| Self::on(ambient.map_or(Clock::System, |ambient| ambient.clock.clone())))
+        Self::with_current(|ambient| Self::rooted(ambient.map_or(Clock::System, |ambient| ambient.clock.clone())))
     }
 
-    /// A root on `clock`.
-    pub(crate) fn on(clock: Clock) -> Self {
+    /// A [`background`](Self::background) whose time, and that of all below, is `clock`'s: for tests.
+    ///
+    /// Costs a counted reference; a deadline below it an allocation more than on the system's clock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidemill_context::{Cause, Context, ManualClock};
+    ///
+    /// let clock = ManualClock::new();
+    /// let ctx = Context::on(&clock).with_timeout(Duration::from_secs(3600));
+    /// clock.advance(Duration::from_secs(3599));
+    /// assert_eq!(ctx.remaining(), Some(Duration::from_secs(1)));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(ctx.check(), Err(Cause::DeadlineExceeded));
+    /// ```
+    pub fn on(clock: &ManualClock) -> Self {
+        Self::rooted(Clock::Manual(clock.clone()))
+    }
+
+    pub(crate) fn rooted(clock: Clock) -> Self {
         Self { parent: None, own: OnceLock::new(), values: Values::default(), clock }
     }
 
@@ -197,7 +215,7 @@ impl Context {
         self.deadline().map(|at| at.saturating_duration_since(self.clock.now()))
     }
 
-    /// The time on the clock of this context: the system's, or a [`ManualClock`](crate::ManualClock)'s.
+    /// The time on the clock of this context: the system's, or a [`ManualClock`]'s.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }

@@ -18,6 +18,6 @@ mod values;
 
 pub use after::{AfterFunc, DropGuard};
 pub use cause::{Cause, Reason};
-pub use clock::ManualClock;
 pub use context::Context;
 pub use futures::{Cancelled, Run, Scope};
+pub use tidemill_clock::ManualClock;

@@ -123,18 +123,18 @@ fn loom_a_wait_misses_no_cancel() {
 fn loom_a_deadline_comes_while_its_context_is_made_and_dropped() {
     loom::model(|| {
         let clock = ManualClock::new();
-        let ctx = clock.context();
+        let ctx = Context::on(&clock);
         let second = std::time::Duration::from_secs(1);
         let moving = clock.clone();
         let advance = thread::spawn(move || moving.advance(second));
-        let due = ctx.with_deadline(clock.now() + second);
+        let due = ctx.with_deadline(clock.instant() + second);
         let kept = due.clone();
         drop(due);
         advance.join().expect("no panic");
         clock.advance(second);
         assert_eq!(kept.cause(), Some(Cause::DeadlineExceeded));
         drop(kept);
-        assert_eq!(clock.next_deadline(), None);
+        assert_eq!(clock.next_due(), None);
     });
 }
 

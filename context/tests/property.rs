@@ -99,7 +99,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let clock = ManualClock::new();
-        let (root, ran) = ((0, clock.context()), Arc::default());
+        let (root, ran) = ((0, Context::on(&clock)), Arc::default());
         let known = vec![Known { held: 1, ..Known::default() }];
         Self { clock, known, handles: vec![root], functions: Vec::new(), waits: Vec::new(), ran }
     }
@@ -112,7 +112,7 @@ impl World {
     /// Enters a context below `parents`, with what the model expects of it at birth.
     fn enter(&mut self, context: Context, parents: Vec<usize>, deadline: Option<Instant>, value: Option<usize>) {
         let id = self.known.len();
-        let late = deadline.filter(|at| *at <= self.clock.now()).map(|_| Cause::DeadlineExceeded);
+        let late = deadline.filter(|at| *at <= self.clock.instant()).map(|_| Cause::DeadlineExceeded);
         let cause = parents.iter().find_map(|&parent| self.known[parent].cause.clone()).or(late);
         self.known.push(Known { parents, cause, deadline, value, held: 1 });
         self.handles.push((id, context));
@@ -145,7 +145,7 @@ impl World {
     }
 
     fn advance(&mut self, seconds: u64) {
-        let then = self.clock.now() + Duration::from_secs(seconds);
+        let then = self.clock.instant() + Duration::from_secs(seconds);
         let mut due: Vec<_> = (0..self.known.len()).filter_map(|id| Some((self.known[id].deadline?, id))).collect();
         due.sort();
         self.clock.advance_to(then);
@@ -170,7 +170,7 @@ impl World {
             Step::Timeout(at, seconds) => {
                 let (id, context) = self.at(at)?;
                 let (timeout, value) = (Duration::from_secs(seconds), self.known[id].value);
-                self.enter(context.with_timeout(timeout), vec![id], Some(self.clock.now() + timeout), value);
+                self.enter(context.with_timeout(timeout), vec![id], Some(self.clock.instant() + timeout), value);
             }
             Step::Merge(a, b) => {
                 let ((a, one), (b, other)) = (self.at(a)?, self.at(b)?);
@@ -268,6 +268,6 @@ proptest! {
         }
         let deadlines = world.clock.clone();
         drop(world);
-        prop_assert_eq!(deadlines.next_deadline(), None, "all are gone, and a deadline is waited for");
+        prop_assert_eq!(deadlines.next_due(), None, "all are gone, and a deadline is waited for");
     }
 }

@@ -126,7 +126,7 @@ async fn deadlines_follow_tokios_paused_time() {
     let drive = Spawner::current().unwrap().spawn_task(async move {
         driven.drive(|at| tokio::time::sleep_until(at.into())).await;
     });
-    let ctx = clock.context().with_timeout(2 * hour);
+    let ctx = Context::on(&clock).with_timeout(2 * hour);
     tokio::time::sleep(hour).await;
     assert_eq!((ctx.remaining(), ctx.check()), (Some(hour), Ok(())));
     // Made while the driver sleeps to the later one.

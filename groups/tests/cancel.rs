@@ -367,7 +367,7 @@ on_both_runtimes! {
 fn a_deadline_is_kept_by_the_contexts_clock() {
     on_both(|_| async {
         let clock = ManualClock::new();
-        let group = Group::builder().context(clock.context()).timeout(Duration::from_secs(3600)).build().unwrap();
+        let group = Group::builder().context(Context::on(&clock)).timeout(Duration::from_secs(3600)).build().unwrap();
         group.spawn(pending()).await.unwrap();
         clock.advance(Duration::from_secs(3599));
         assert!(!group.is_cancelled());

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-mod clock;
 mod limits;
 mod object;
 mod resource;
 mod worker;
 
-pub use clock::{PoolClock, PoolSleep};
+use tidemill_clock::Sleep as PoolSleep;
+
 pub use object::{
     Buffer, BufferBuildError, BufferBuilder, BufferPool, BufferStats, ObjectBuildError, ObjectBuilder, ObjectPool,
     ObjectStats, Pooled,
@@ -16,6 +16,7 @@ pub use resource::{
     CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, KeyedResourcePool, Lease, Manager,
     ResourceBuildError, ResourceBuilder, ResourcePool, ResourceStats, Validate, WaitTimes,
 };
+pub use tidemill_clock::{Clock, ManualClock};
 pub use tidemill_spawner::Spawner;
 pub use worker::{
     Batch, BatchError, BuildError, Cancelled, Drained, Durations, GroupError, Job, JobError, JobGroup, JobPanic,

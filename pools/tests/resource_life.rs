@@ -285,7 +285,7 @@ async fn a_wait_ends_with_the_ambient_context_and_its_cause() {
     let pool = server.pool().max(1).build().unwrap();
     let held = pool.get().await.unwrap();
     let clock = ManualClock::new();
-    let context = clock.context().with_timeout(s(5));
+    let context = Context::on(&clock).with_timeout(s(5));
     let mut waiter = Box::pin(context.scope(pool.get()));
     assert!(poll_once(waiter.as_mut()).is_pending());
     clock.advance(s(5));

@@ -65,7 +65,7 @@ on_both_runtimes! {
         until(|| pool.stats().running == 1).await;
         pool.execute(2).await.unwrap();
         let clock = ManualClock::new();
-        let context = clock.context().with_timeout(Duration::from_secs(5));
+        let context = Context::on(&clock).with_timeout(Duration::from_secs(5));
         let mut waits = pin!(context.scope(pool.submit(3)));
         assert!(poll_once(waits.as_mut()).is_pending());
         clock.advance(Duration::from_secs(5));

@@ -6,7 +6,6 @@ mod all_of;
 mod ambient;
 mod breaker;
 mod bulkhead;
-mod clock;
 mod flight;
 mod guard;
 mod hedge;
@@ -15,7 +14,6 @@ pub mod http;
 mod keyed;
 mod limiter;
 mod line;
-mod manual_clock;
 mod metered;
 #[cfg(feature = "redis")]
 mod redis;
@@ -41,7 +39,6 @@ pub use bulkhead::{
     Builder as BulkheadBuilder, Bulkhead, BulkheadFull, BulkheadPermit, BulkheadStats, InvalidBulkhead,
     OwnedBulkheadPermit,
 };
-pub use clock::{Clock, TokioClock};
 pub use flight::{FlightError, InvalidFlight, SingleFlight};
 pub use guard::{TimedOut, fallback, timeout, timeout_by};
 pub use hedge::{Builder as HedgeBuilder, Hedge, HedgeError, HedgeInfo, Hedging, InvalidHedge};
@@ -49,7 +46,6 @@ pub use keyed::{KeyedBuilder, KeyedRateLimiter};
 pub use limiter::{
     Builder as RateLimiterBuilder, InvalidLimiter, OwnedReservation, Rate, RateLimiter, Refused, Reservation,
 };
-pub use manual_clock::ManualClock;
 pub use metered::{FixedWindow, InvalidMeter, Meter, Metered, MeteredBuilder, SlidingLog, SlidingWindow, WarmUp};
 #[cfg(feature = "redis")]
 pub use redis::{
@@ -62,6 +58,7 @@ pub use retry::{
 };
 pub use select::{Ejection, EndpointStats, NoEndpoint, Pick, Policy, Selector};
 pub use throttle::{Builder as ThrottleBuilder, InvalidThrottle, Sent, Throttle, Throttled};
+pub use tidemill_clock::{Clock, ManualClock, TokioClock};
 
 /// The seams of [`Retrying`] and [`Hedging`]: what their type parameters stand for.
 pub mod seams {

@@ -18,7 +18,7 @@ const RETRY: Retry = match Retry::exponential(Duration::from_millis(10)).jitter(
 
 /// A context whose deadline is told by a clock that stands still.
 fn with_left(left: Duration) -> Context {
-    ContextClock::new().context().with_timeout(left)
+    Context::on(&ContextClock::new()).with_timeout(left)
 }
 
 #[tokio::test(start_paused = true)]

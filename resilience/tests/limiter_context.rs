@@ -51,10 +51,10 @@ fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
 fn a_deadline_that_cannot_suffice_is_refused_at_once() {
     each_kind(|wait, waiters| {
         let time = ContextClock::new();
-        let context = time.context().with_timeout(99 * MS);
+        let context = Context::on(&time).with_timeout(99 * MS);
         let refused = poll(pin!(context.scope(wait())));
         assert_eq!(refused, Poll::Ready(Err(Refused::Later { retry_after: 100 * MS })));
-        let enough = time.context().with_timeout(101 * MS);
+        let enough = Context::on(&time).with_timeout(101 * MS);
         assert!(poll(pin!(enough.scope(wait()))).is_pending());
         assert_eq!(waiters(), 0, "nobody is left in line");
     });
@@ -78,7 +78,7 @@ fn a_cancel_ends_the_wait_with_its_cause_and_leaves_nothing_behind() {
 fn the_deadline_of_a_context_ends_a_wait_that_looked_short_enough() {
     each_kind(|wait, _| {
         let time = ContextClock::new();
-        let context = time.context().with_timeout(150 * MS);
+        let context = Context::on(&time).with_timeout(150 * MS);
         let mut waiting = pin!(context.scope(wait()));
         assert!(poll(waiting.as_mut()).is_pending());
         time.advance(150 * MS);

@@ -22,9 +22,23 @@ struct Layer {
 }
 
 const LAYERS: &[Layer] = &[
+    Layer { krate: "tidemill-clock", never: &["tidemill*", "orders*"], because: "it tells the time, to whoever asks" },
     Layer {
         krate: "tidemill-context",
-        never: &["tidemill*", "orders*"],
+        never: &[
+            "tidemill",
+            "tidemill-cgroup",
+            "tidemill-groups",
+            "tidemill-macros",
+            "tidemill-pools",
+            "tidemill-profiling",
+            "tidemill-resilience",
+            "tidemill-scheduler",
+            "tidemill-serve",
+            "tidemill-spawner",
+            "orders*",
+            "tokio",
+        ],
         because: "a deadline means the same everywhere: it knows no runtime, pool or limit",
     },
     Layer {

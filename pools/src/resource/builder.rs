@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use tidemill_clock::SharedClock;
+
 use super::{
     ResourcePool,
     core::{IdleOrder, Limits},
@@ -10,7 +12,7 @@ use super::{
     shared::{OnLeak, Rules, Shared},
     sweep,
 };
-use crate::{Spawner, limits};
+use crate::{Clock, Spawner, limits};
 
 /// When a resource has to prove on checkout that it works ([`Manager::validate`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +183,12 @@ impl<M: Manager> ResourceBuilder<M> {
         self
     }
 
+    /// The clock of all times and time-outs; a test gives it a [`ManualClock`](crate::ManualClock). Default: tokio's.
+    pub fn clock(mut self, clock: impl Clock + Send + Sync + 'static) -> Self {
+        self.rules.clock = SharedClock::new(clock);
+        self
+    }
+
     /// The runtime for the pool's own tasks. Default: the one this thread is inside of when `build` is called.
     pub fn on(mut self, runtime: impl Into<Spawner>) -> Self {
         self.spawner = Some(runtime.into());
@@ -203,7 +211,8 @@ impl<M: Manager> ResourceBuilder<M> {
         let sweep_every = sweep::interval(&self.rules);
         let shared = Arc::new(Shared::new(self.manager, spawner, self.limits, self.rules, chance));
         if let Some(every) = sweep_every {
-            shared.spawn(sweep::sweep_for_ever(Arc::downgrade(&shared), every));
+            let clock = shared.rules.clock.clone();
+            shared.spawn(sweep::sweep_for_ever(Arc::downgrade(&shared), clock, every));
         }
         let todo = shared.lock().todo(None);
         shared.carry_out(todo);
@@ -254,6 +263,7 @@ impl Default for Rules {
             leak_after: None,
             on_leak: None,
             detail: Detail::Place,
+            clock: SharedClock::default(),
         }
     }
 }

@@ -26,6 +26,6 @@ pub(super) fn bury<M: Manager>(shared: &Arc<Shared<M>>, entry: Box<Entry<M::Reso
             Ok::<(), Infallible>(())
         };
         // Closed, given up on, or its manager panicked: it is gone in any case.
-        let _ = step(closer.rules.step_timeout, close).await;
+        let _ = step(&closer.rules, close).await;
     });
 }

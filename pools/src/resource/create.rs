@@ -7,8 +7,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
 use super::{manager::Manager, shared::Shared, step::step};
 
 /// A place kept for a resource in the making. Dropped with its task by an ending runtime, it gives the place back.
@@ -24,7 +22,7 @@ impl<M: Manager> Place<M> {
 
     pub(super) fn fill(mut self, resource: M::Resource) {
         self.held = false;
-        let now = Instant::now();
+        let now = self.shared.now();
         let expires = self.shared.end_of_life(now);
         let placed = self.shared.lock().created(resource, expires, now);
         self.shared.settle(placed);
@@ -52,7 +50,7 @@ pub(super) async fn make<M: Manager>(place: Place<M>) {
     let shared = Arc::clone(&place.shared);
     let (mut pause, longest) = shared.rules.backoff;
     while shared.lock().still_needed() {
-        match step(shared.rules.step_timeout, || shared.manager.create()).await {
+        match step(&shared.rules, || shared.manager.create()).await {
             Ok(resource) => {
                 shared.note_create_error(None);
                 return place.fill(resource);
@@ -70,6 +68,6 @@ async fn rest<M: Manager>(shared: &Shared<M>, pause: Duration) {
     let closing = shared.closing.notified();
     if !shared.lock().closed {
         // Either end of the pause leads to the same question: is it still needed?
-        let _ = tokio::time::timeout(pause.mul_f64(0.5 + shared.chance() / 2.0), closing).await;
+        let _ = shared.rules.clock.timeout(pause.mul_f64(0.5 + shared.chance() / 2.0), closing).await;
     }
 }

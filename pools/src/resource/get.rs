@@ -18,7 +18,7 @@ use std::{
 };
 
 use tidemill_context::Context;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     core::{Standing, Todo},
@@ -46,7 +46,7 @@ pub(super) async fn get<M: Manager>(shared: &Arc<Shared<M>>, who: Who, patience:
     if patience == Some(Duration::ZERO) {
         return get_now(shared, &who).ok_or_else(|| shared.in_vain());
     }
-    let began = Instant::now();
+    let began = shared.now();
     let (key, first) = {
         let mut core = shared.lock();
         (core.arrive(), core.take(&who, began))
@@ -59,19 +59,20 @@ pub(super) async fn get<M: Manager>(shared: &Arc<Shared<M>>, who: Who, patience:
     };
     let call = Call { shared, who, key };
     let end = patience.and_then(|patience| began.checked_add(patience));
+    let waited = || shared.now().duration_since(began);
     // Each of the three is asked in this order: what was given by then is taken.
     let in_time = async {
         let Some(end) = end else { return call.served(first).await };
-        let got = timeout_at(end, call.served(first)).await;
-        got.unwrap_or_else(|_elapsed| Err(shared.timed_out(began.elapsed())))
+        let got = shared.rules.clock.timeout_at(end.into(), call.served(first)).await;
+        got.unwrap_or_else(|_elapsed| Err(shared.timed_out(waited())))
     };
     let Some(context) = Context::try_current() else { return in_time.await };
-    context.run(in_time).await.unwrap_or_else(|cause| Err(shared.cancelled(cause, began.elapsed())))
+    context.run(in_time).await.unwrap_or_else(|cause| Err(shared.cancelled(cause, waited())))
 }
 
 /// A resource that is idle and needs no proof.
 pub(super) fn get_now<M: Manager>(shared: &Arc<Shared<M>>, who: &Who) -> Option<Lease<M>> {
-    let now = Instant::now();
+    let now = shared.now();
     loop {
         let taken = shared.lock().take_if(who, now, |entry| !shared.rules.validate.is_due(entry.proven, now))?;
         if let Sifted::Good(lease) = sift(shared, hand_out(shared, taken), now) {
@@ -116,7 +117,7 @@ impl<M: Manager> Call<'_, M> {
                 Some(lease) => lease,
                 None => {
                     let lease = Turn { call: &self, in_line_since: None }.await?;
-                    match sift(self.shared, lease, Instant::now()) {
+                    match sift(self.shared, lease, self.shared.now()) {
                         Sifted::Good(lease) => return Ok(lease),
                         Sifted::Unproven(lease) => lease,
                         Sifted::Bad => continue,
@@ -134,7 +135,7 @@ impl<M: Manager> Call<'_, M> {
         lease.set_used(true);
         lease.judge(Some(CloseReason::Abandoned));
         let (shared, resource) = (self.shared, &mut *lease);
-        let works = step(shared.rules.step_timeout, move || shared.manager.validate(resource)).await.is_ok();
+        let works = step(&shared.rules, move || shared.manager.validate(resource)).await.is_ok();
         lease.judge((!works).then_some(CloseReason::Invalid));
         works.then_some(lease)
     }
@@ -155,7 +156,7 @@ impl<M: Manager> Future for Turn<'_, '_, M> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let Call { shared, who, key } = self.call;
-        let now = Instant::now();
+        let now = shared.now();
         let mut core = shared.lock();
         let standing = match self.in_line_since {
             None => core.take_or_join(*key, who, cx.waker(), now),

@@ -98,16 +98,17 @@ impl<K: Clone + Eq + Hash, M: Manager> KeyedResourcePool<K, M> {
         drop(closed);
     }
 
-    /// Closes every pool of now and waits for all of them, at most for `patience` together; says who still has a resource.
-    /// A dropped call has closed them.
+    /// Closes every pool of now and waits for all of them, at most for `patience` together, on the clock of one of them; says
+    /// who still has a resource. A dropped call has closed them.
     ///
     /// # Panics
-    /// Without tokio's time driver.
+    /// On tokio's clock, without its time driver.
     pub async fn drain(&self, patience: Duration) -> Vec<(K, Vec<Holder>)> {
         let pools = self.all();
         self.close();
-        let mut deadline = std::pin::pin!(tokio::time::sleep(patience));
         let mut left = Vec::new();
+        let Some((_, first)) = pools.first() else { return left };
+        let mut deadline = first.shared.rules.clock.sleep(patience);
         for (key, pool) in pools {
             let holders = pool.drain_until(deadline.as_mut()).await; // ready again and again
             if !holders.is_empty() {

@@ -48,8 +48,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use self::{builder::check_sizes, create::Place, holders::Who, shared::Shared};
 pub use self::{
     builder::{ResourceBuildError, ResourceBuilder, Validate},
@@ -65,8 +63,8 @@ pub use self::{
 /// A pool of resources that a [`Manager`] makes.
 ///
 /// Share it by reference or in an [`Arc`]. Dropping it closes it: idle resources are closed, those in use when they come
-/// back. Times are tokio's: the runtime needs its time driver (any Tidemill runtime has it), and in tests with paused time
-/// nothing takes long.
+/// back. Times are tokio's unless it has another [`clock`](ResourceBuilder::clock): the runtime needs its time driver (any
+/// Tidemill runtime has it).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -201,7 +199,7 @@ impl<M: Manager> ResourcePool<M> {
 
     /// Everybody who has had a resource for at least `held`, longest first.
     pub fn holders_over(&self, held: Duration) -> Vec<Holder> {
-        let now = Instant::now();
+        let now = self.shared.now();
         self.shared.lock().holders.over(held, now)
     }
 
@@ -229,9 +227,9 @@ impl<M: Manager> ResourcePool<M> {
     /// [`drain_until`](Self::drain_until).
     ///
     /// # Panics
-    /// Without tokio's time driver.
+    /// On tokio's clock, without its time driver.
     pub async fn drain(&self, patience: Duration) -> Vec<Holder> {
-        self.drain_until(tokio::time::sleep(patience)).await
+        self.drain_until(self.shared.rules.clock.sleep(patience)).await
     }
 
     /// Closes the pool, waits until every resource is closed or `deadline` is ready, and says who still has one.

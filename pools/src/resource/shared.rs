@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use tidemill_clock::SharedClock;
 use tidemill_context::{Cause, Context};
 use tokio::{sync::Notify, time::Instant};
 
@@ -41,6 +42,7 @@ pub(super) struct Rules {
     pub(super) leak_after: Option<Duration>,
     pub(super) on_leak: Option<OnLeak>,
     pub(super) detail: Detail,
+    pub(super) clock: SharedClock,
 }
 
 /// Owned by an `Arc` in the pool's handle, in each lease, and in each task that makes or closes a resource.
@@ -110,7 +112,7 @@ impl<M: Manager> Shared<M> {
         verdict: Option<CloseReason>,
     ) {
         let verdict = verdict.or_else(|| self.broken(&entry.resource));
-        let now = Instant::now();
+        let now = self.now();
         let placed = self.lock().put(entry, used, verdict, now);
         self.settle(placed);
     }
@@ -128,6 +130,11 @@ impl<M: Manager> Shared<M> {
         idle.into_iter().for_each(|placed| self.settle(placed));
         self.carry_out(todo);
         self.closing.notify_waiters();
+    }
+
+    /// The present on the pool's clock.
+    pub(super) fn now(&self) -> Instant {
+        self.rules.clock.instant().into()
     }
 
     /// When a resource made now is to be replaced.

@@ -5,17 +5,17 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
-    time::Duration,
 };
 
-use super::error::CreateError;
+use super::{error::CreateError, shared::Rules};
 
-/// Runs what `start` returns, for at most `bound`.
+/// Runs what `start` returns, for at most the time that the pool allows.
 pub(super) async fn step<T, E, F: Future<Output = Result<T, E>>>(
-    bound: Duration,
+    rules: &Rules,
     start: impl FnOnce() -> F,
 ) -> Result<T, CreateError<E>> {
-    match tokio::time::timeout(bound, walled(async { start().await })).await {
+    let bound = rules.step_timeout;
+    match rules.clock.timeout(bound, walled(async { start().await })).await {
         Ok(Some(outcome)) => outcome.map_err(CreateError::Failed),
         Ok(None) => Err(CreateError::Panicked),
         Err(_elapsed) => Err(CreateError::TooSlow(bound)),

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tidemill_clock::SharedClock;
 
 use super::{
     manager::Manager,
@@ -27,9 +27,9 @@ pub(super) fn interval(rules: &Rules) -> Option<Duration> {
     Some((shortest / 2).clamp(SWEEP_SHORTEST, SWEEP_LONGEST))
 }
 
-pub(super) async fn sweep_for_ever<M: Manager>(pool: Weak<Shared<M>>, interval: Duration) {
+pub(super) async fn sweep_for_ever<M: Manager>(pool: Weak<Shared<M>>, clock: SharedClock, interval: Duration) {
     loop {
-        tokio::time::sleep(interval).await;
+        clock.sleep(interval).await;
         let Some(shared) = pool.upgrade() else { return };
         if shared.lock().is_over() {
             return;
@@ -41,20 +41,21 @@ pub(super) async fn sweep_for_ever<M: Manager>(pool: Weak<Shared<M>>, interval: 
 }
 
 fn expire<M: Manager>(shared: &Arc<Shared<M>>) {
-    let (over, todo) = shared.lock().expire(shared.rules.idle_timeout, Instant::now());
+    let now = shared.now();
+    let (over, todo) = shared.lock().expire(shared.rules.idle_timeout, now);
     over.into_iter().for_each(|placed| shared.settle(placed));
     shared.carry_out(todo);
 }
 
 async fn keep_alive<M: Manager>(shared: &Arc<Shared<M>>) {
     let Some(every) = shared.rules.keep_alive else { return };
-    let began = Instant::now();
+    let began = shared.now();
     loop {
         let Some(entry) = shared.lock().take_unproven(every, began) else { return };
         let mut check = Check { shared, entry: Some(entry), verdict: Some(CloseReason::Abandoned) };
         let Some(entry) = check.entry.as_mut() else { return };
         let resource = &mut entry.resource;
-        let works = step(shared.rules.step_timeout, move || shared.manager.validate(resource)).await.is_ok();
+        let works = step(&shared.rules, move || shared.manager.validate(resource)).await.is_ok();
         check.verdict = (!works).then_some(CloseReason::Invalid);
     }
 }
@@ -69,7 +70,8 @@ struct Check<'s, M: Manager> {
 impl<M: Manager> Drop for Check<'_, M> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            let placed = self.shared.lock().checked(entry, self.verdict, Instant::now());
+            let now = self.shared.now();
+            let placed = self.shared.lock().checked(entry, self.verdict, now);
             self.shared.settle(placed);
         }
     }
@@ -77,9 +79,10 @@ impl<M: Manager> Drop for Check<'_, M> {
 
 fn report_leaks<M: Manager>(shared: &Shared<M>) {
     let Some(after) = shared.rules.leak_after else { return };
+    let now = shared.now();
     let suspects = {
         let mut core = shared.lock();
-        let suspects = core.holders.newly_over(after, Instant::now());
+        let suspects = core.holders.newly_over(after, now);
         core.counts.suspected += suspects.len() as u64;
         suspects
     };

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tidemill_clock::SharedClock;
 use tidemill_context::Context;
 
 use super::{
@@ -20,8 +21,7 @@ use super::{
     shed::Shed,
 };
 use crate::{
-    PoolClock, Spawner,
-    clock::TokioClock,
+    Clock, Spawner,
     limits::{IDLE_EXPIRY, QUEUE_DEFAULT},
 };
 
@@ -40,7 +40,7 @@ pub struct WorkerBuilder<J, T> {
     start_within: Option<Duration>,
     run_within: Option<Duration>,
     idle_expiry: Duration,
-    clock: Option<Arc<dyn PoolClock>>,
+    clock: Option<SharedClock>,
     spawner: Option<Spawner>,
     failed_when: Option<fn(&T) -> bool>,
     on_shed: Option<Hook<J>>,
@@ -143,9 +143,9 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
         self
     }
 
-    /// The clock of all time-outs and measurements. Default: tokio's.
-    pub fn clock(mut self, clock: impl PoolClock) -> Self {
-        self.clock = Some(Arc::new(clock));
+    /// The clock of all time-outs and measurements; a test gives it a [`ManualClock`](crate::ManualClock). Default: tokio's.
+    pub fn clock(mut self, clock: impl Clock + Send + Sync + 'static) -> Self {
+        self.clock = Some(SharedClock::new(clock));
         self
     }
 
@@ -227,7 +227,7 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
             start_within: self.start_within,
             run_within: self.run_within,
             idle_expiry: self.idle_expiry,
-            clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
+            clock: self.clock.unwrap_or_default(),
             failed_when: self.failed_when,
             on_shed: self.on_shed,
             hire: Box::new(move |seat| hire(&spawns, work(seat, Arc::clone(&there)))),

@@ -89,8 +89,7 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
     /// # Panics
     /// With tokio's clock, outside of a runtime with a time driver.
     pub async fn drain(&self, patience: Duration) -> Drained<J> {
-        let clock = &self.shared.rules.clock;
-        self.drain_until(clock.sleep_until(clock.now() + patience)).await
+        self.drain_until(self.shared.rules.clock.sleep(patience)).await
     }
 
     /// Closes the pool, lifts a pause, waits until every job and every worker has ended or `deadline` is ready, whichever

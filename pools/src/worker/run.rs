@@ -188,7 +188,7 @@ impl<J: Send + 'static, T: Send + 'static> Seat<J, T> {
             return;
         }
         let rules = &self.shared.rules;
-        let mut sleep = rules.clock.sleep_until(rules.clock.now() + rules.idle_expiry);
+        let mut sleep = rules.clock.sleep(rules.idle_expiry);
         if sleep.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use tidemill_clock::SharedClock;
 use tidemill_spawner::blocking_here;
 use tokio::sync::Notify;
 
@@ -34,7 +35,7 @@ use super::{
     tally::{self, Ending, Stats, Totals},
     ticket::JobError,
 };
-use crate::{PoolClock, PoolSleep};
+use crate::PoolSleep;
 
 /// A boxed call of the handler.
 type Called<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -45,7 +46,7 @@ pub(super) struct Rules<J, T> {
     pub(super) start_within: Option<Duration>,
     pub(super) run_within: Option<Duration>,
     pub(super) idle_expiry: Duration,
-    pub(super) clock: Arc<dyn PoolClock>,
+    pub(super) clock: SharedClock,
     pub(super) failed_when: Option<fn(&T) -> bool>,
     pub(super) on_shed: Option<Box<dyn Fn(J, Shed) + Send + Sync>>,
     /// Starts a worker.

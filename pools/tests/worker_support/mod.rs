@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tidemill_pools::{PoolClock, PoolSleep, Spawner, WorkerBuilder, WorkerPool};
+use tidemill_pools::{Clock, Spawner, WorkerBuilder, WorkerPool};
 use tokio::sync::{Notify, Semaphore};
 
 /// Runs the body on both runtimes, with two threads each.
@@ -107,16 +107,18 @@ impl HandClock {
     }
 }
 
-impl PoolClock for HandClock {
+impl Clock for HandClock {
+    type Instant = Duration;
+
     fn now(&self) -> Duration {
         let mut face = self.0.lock().unwrap();
         face.reads += 1;
         face.now
     }
 
-    fn sleep_until(&self, at: Duration) -> PoolSleep {
+    fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
         let clock = self.clone();
-        Box::pin(poll_fn(move |cx| {
+        poll_fn(move |cx| {
             let mut face = clock.0.lock().unwrap();
             if face.now >= at {
                 return Poll::Ready(());
@@ -124,7 +126,7 @@ impl PoolClock for HandClock {
             face.sleepers.retain(|(_, waker)| !waker.will_wake(cx.waker()));
             face.sleepers.push((at, cx.waker().clone()));
             Poll::Pending
-        }))
+        })
     }
 }
 

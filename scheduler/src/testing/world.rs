@@ -121,7 +121,7 @@ impl World {
 
     /// A context that a program begins in: nothing is above it, and its time is the simulation's.
     pub(super) fn context(&self) -> Ambient {
-        self.deadlines.context()
+        Ambient::on(&self.deadlines)
     }
 
     pub(super) fn seed(&self) -> u64 {
@@ -222,7 +222,7 @@ impl World {
     fn turn(&self) {
         let mut polled = false;
         self.tokio().block_on(poll_fn(|context| {
-            self.deadlines.advance_to(self.deadlines.now());
+            self.deadlines.advance_to(self.deadlines.instant());
             if mem::replace(&mut polled, true) {
                 return Poll::Ready(());
             }

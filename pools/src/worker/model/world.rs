@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use tidemill_clock::SharedClock;
+
 use super::super::{
     WorkerPool,
     overflow::Overflow,
@@ -19,7 +21,7 @@ use super::super::{
     shared::{Rules, Shared},
     ticket::JobError,
 };
-use crate::{PoolClock, PoolSleep, Spawner};
+use crate::{Clock, Spawner};
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,21 +115,23 @@ impl Wake for Flag {
 #[derive(Clone, Debug, Default)]
 struct Ticks(Arc<Mutex<(u64, Vec<Waker>)>>);
 
-impl PoolClock for Ticks {
+impl Clock for Ticks {
+    type Instant = Duration;
+
     fn now(&self) -> Duration {
         Duration::from_secs(self.0.lock().unwrap().0)
     }
 
-    fn sleep_until(&self, at: Duration) -> PoolSleep {
+    fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
         let ticks = self.clone();
-        Box::pin(std::future::poll_fn(move |cx| {
+        std::future::poll_fn(move |cx| {
             let mut face = ticks.0.lock().unwrap();
             if Duration::from_secs(face.0) >= at {
                 return Poll::Ready(());
             }
             face.1.push(cx.waker().clone());
             Poll::Pending
-        }))
+        })
     }
 }
 
@@ -160,7 +164,7 @@ impl World {
             start_within: None,
             run_within: None,
             idle_expiry: Duration::from_secs(1),
-            clock: Arc::new(ticks.clone()),
+            clock: SharedClock::new(ticks.clone()),
             failed_when: None,
             on_shed: Some(Box::new(move |(id, _): Job, _| heap.lock().unwrap().of(id).shed += 1)),
             hire: Box::new(move |seat| staff.lock().unwrap().push(Box::pin(work(seat, Arc::clone(&there))))),

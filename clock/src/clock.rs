@@ -1,8 +1,7 @@
-//! Time as a parameter: everything here that reads a clock or sleeps does it through [`Clock`].
+//! Time as a parameter: whatever reads a clock or sleeps does it through [`Clock`].
 //!
 //! One trait covers both acts, because they must agree: a limiter that reads one clock and sleeps on another
-//! wakes too early or too late for ever. [`TokioClock`] is the default and follows tokio's paused time in tests;
-//! [`ManualClock`](crate::ManualClock) moves only when told.
+//! wakes too early or too late for ever.
 
 use std::{
     fmt::Debug,
@@ -17,15 +16,15 @@ use std::{
 /// A caller that already knows the time (an event loop with one clock read per turn) hands it out instead of
 /// reading it again:
 /// ```
-/// use std::{cell::Cell, time::{Duration, Instant}};
-/// use tidemill_resilience::Clock;
+/// use std::{cell::Cell, future::Future, time::{Duration, Instant}};
+/// use tidemill_clock::Clock;
 ///
 /// #[derive(Debug)]
 /// struct PerTurn(Cell<Instant>);
 /// impl Clock for PerTurn {
 ///     type Instant = Instant;
 ///     fn now(&self) -> Instant { self.0.get() }
-///     async fn sleep_until(&self, at: Instant) { tokio::time::sleep_until(at.into()).await }
+///     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> { tokio::time::sleep_until(at.into()) }
 /// }
 /// let clock = PerTurn(Cell::new(Instant::now()));
 /// assert_eq!(clock.now(), clock.now());
@@ -38,7 +37,7 @@ pub trait Clock {
     fn now(&self) -> Self::Instant;
 
     /// Completes once [`now`](Self::now) has reached `at`. Dropping it must be harmless.
-    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()>;
+    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()> + Send;
 
     /// Keeps the calling thread for `delay`: the sleep of the blocking calls.
     fn block(&self, delay: Duration) {
@@ -68,23 +67,5 @@ impl<C: Clock + ?Sized> Clock for &C {
 
     fn park(&self, delay: Duration) {
         (**self).park(delay);
-    }
-}
-
-/// Tokio's clock and timer: the monotonic clock of the system, or the paused one of a tokio test.
-///
-/// Reading it needs no runtime; sleeping needs one with its timer enabled (any Tidemill runtime has it).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TokioClock;
-
-impl Clock for TokioClock {
-    type Instant = tokio::time::Instant;
-
-    fn now(&self) -> Self::Instant {
-        tokio::time::Instant::now()
-    }
-
-    fn sleep_until(&self, at: Self::Instant) -> impl Future<Output = ()> {
-        tokio::time::sleep_until(at)
     }
 }
