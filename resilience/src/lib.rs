@@ -4,6 +4,7 @@
 mod adaptive;
 mod all_of;
 mod ambient;
+mod asymmetric;
 mod breaker;
 mod bulkhead;
 mod flight;

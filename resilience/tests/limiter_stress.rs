@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    hint,
     sync::Barrier,
     thread,
     time::{Duration, Instant},
@@ -78,6 +79,38 @@ fn the_bound_holds_under_contention() {
         });
         check_bound(admissions, per_second, burst);
     }
+}
+
+/// The asymmetric fence, as the system makes it (models know none): threads spend their leases with plain stores while another takes
+/// the leases back all the time. All tokens are there from the start, so as many go out, and not one more.
+#[test]
+fn what_is_spent_while_a_lease_is_taken_back_is_counted() {
+    const BURST: u64 = 3_000_000;
+    let limiter = RateLimiter::builder().rate(Rate::per_minute(1)).burst(BURST).build().unwrap();
+    let (start, began) = (Barrier::new(3), Instant::now());
+    let spend = || {
+        start.wait();
+        let mut taken = 0;
+        while limiter.try_acquire(1).is_ok() {
+            taken += 1;
+        }
+        taken
+    };
+    let (taken, taken_back) = thread::scope(|scope| {
+        let spenders = [scope.spawn(spend), scope.spawn(spend)];
+        start.wait();
+        let mut taken_back = 0u64;
+        while limiter.available() > 0 {
+            taken_back += 1;
+            for _ in 0..fastrand::u32(..500) {
+                hint::spin_loop();
+            }
+        }
+        (spenders.map(|spender| spender.join().unwrap()).into_iter().sum::<u64>(), taken_back)
+    });
+    let left = limiter.available();
+    let brought = began.elapsed().as_secs() / 60 + 1;
+    assert!((BURST..=BURST + brought).contains(&(taken + left)), "{taken} and {left} left after {taken_back} looks");
 }
 
 /// leaky-bucket#39, mobc#63: threads that wait, give up at random and try in between neither pass the bound nor wedge it.

@@ -87,7 +87,7 @@ impl<C: Clock> RateLimiter<C> {
     /// The deadline is worked out only by a caller that has to wait, from the time it begins to.
     async fn acquire_by(&self, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<(), Refused> {
         let home = self.leases.home();
-        if self.leases.spend(home, n) {
+        if self.spend(home, n) {
             return Ok(());
         }
         match self.enter(home, n, Claim::Spend, deadline)? {

@@ -63,7 +63,7 @@ impl<C: Clock> RateLimiter<C> {
 
     fn acquire_blocking_by(&self, n: u64, deadline: impl FnOnce(u64) -> u64) -> Result<(), Refused> {
         let home = self.leases.home();
-        if self.leases.spend(home, n) {
+        if self.spend(home, n) {
             return Ok(());
         }
         self.enter(home, n, Claim::Spend, deadline)?.map_or(Ok(()), Ticket::wait_blocking)

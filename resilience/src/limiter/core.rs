@@ -5,13 +5,13 @@
 //! that is due, so no timer is trusted to be on time; comparing the head and its alarm before and after means that one
 //! rule covers arrival, cancellation, grant and claim: *if the alarm changed, the head is woken to set it anew*.
 
-use std::{ops::Range, task::Waker};
+use std::task::Waker;
 
 use super::{
     Refused,
     acquire::Claim,
     bucket::{Bucket, Moment},
-    lease::{Leases, Ledger},
+    lease::{Leases, Ledger, Settled},
     queue::Queue,
 };
 
@@ -36,9 +36,8 @@ impl Core {
         Self { bucket, queue: Queue::default(), ledger, nanos: 0, now, paused_until: 0 }
     }
 
-    /// Ends the leases of `homes` and moves the time on. The clock is read after the homes are emptied (see `lease`).
-    pub(super) fn settle(&mut self, leases: &Leases, homes: Range<usize>, nanos: impl Fn() -> u64) {
-        let settled = self.ledger.settle(leases, homes);
+    /// Charges what was spent of leases that were ended, and moves the time on: the clock is read after they ended (see `lease`).
+    pub(super) fn charge(&mut self, settled: &Settled, nanos: impl Fn() -> u64) {
         self.nanos = self.nanos.max(nanos());
         self.now = self.bucket.at(self.nanos);
         self.bucket.put_back(settled.unspent);

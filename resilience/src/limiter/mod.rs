@@ -57,7 +57,7 @@ pub(crate) use self::{
 use self::{
     acquire::Claim,
     core::Core,
-    lease::{Leases, Ledger},
+    lease::{Leases, Ledger, Spent},
 };
 use crate::{
     Clock, TokioClock,
@@ -133,10 +133,25 @@ impl<C: Clock> RateLimiter<C> {
 
     #[inline]
     fn try_acquire_at(&self, home: usize, n: u64) -> Result<(), Refused> {
-        if self.leases.spend(home, n) {
+        if self.spend(home, n) {
             return Ok(());
         }
         self.try_acquire_slowly(home, n)
+    }
+
+    /// Spends `n` tokens of the lease of the caller's home, if it holds that many.
+    #[inline]
+    fn spend(&self, home: usize, n: u64) -> bool {
+        match self.leases.spend(home, n) {
+            Spent::Yes => true,
+            Spent::No => false,
+            Spent::IfCounted(count) => self.was_counted(home, count),
+        }
+    }
+
+    #[cold]
+    fn was_counted(&self, home: usize, count: u64) -> bool {
+        self.lock().ledger.counted(home, count)
     }
 
     #[inline(never)]
@@ -197,7 +212,8 @@ impl<C: Clock> RateLimiter<C> {
 
     fn settle_all(&self, core: &mut Core) {
         if core.ledger.any_outstanding() {
-            core.settle(&self.leases, 0..self.leases.len(), || self.nanos());
+            let settled = core.ledger.settle_all(&self.leases);
+            core.charge(&settled, || self.nanos());
         }
     }
 
@@ -206,7 +222,8 @@ impl<C: Clock> RateLimiter<C> {
         let mut woken = Vec::new();
         let mut core = self.lock();
         let before = core.alarm();
-        core.settle(&self.leases, home..home + 1, || self.nanos());
+        let settled = core.ledger.settle_own(&self.leases, home);
+        core.charge(&settled, || self.nanos());
         core.serve(&mut woken);
         let result = verb(&mut core);
         if core.alarm() != before {

@@ -171,11 +171,14 @@ enum Op {
     Cancel(usize),
 }
 
+/// Some of one thread, and some of several.
+const HOMES: std::ops::Range<usize> = 0..6;
+
 fn op(burst: u64) -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => prop_oneof![0u64..100, 0u64..100_000, 0u64..20_000_000].prop_map(Op::Advance),
-        3 => (0usize..4, 0..=burst).prop_map(|(home, n)| Op::Try { home, n }),
-        3 => (0usize..4, 1u64..40, 1u64..2_000).prop_map(|(home, count, pace)| Op::Burst { home, count, pace }),
+        3 => (HOMES, 0..=burst).prop_map(|(home, n)| Op::Try { home, n }),
+        3 => (HOMES, 1u64..40, 1u64..2_000).prop_map(|(home, count, pace)| Op::Burst { home, count, pace }),
         2 => (1..=burst, prop::option::of(0u64..5_000_000)).prop_map(|(n, timeout)| Op::Arrive { n, timeout }),
         4 => any::<usize>().prop_map(Op::Poll),
         2 => any::<usize>().prop_map(Op::Cancel),
