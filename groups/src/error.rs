@@ -31,6 +31,8 @@ pub enum Failure<E> {
     Panicked(Panic),
     /// It was dropped before its end, because the group was cancelled for this cause, or because the runtime shut down.
     Cancelled(Cause),
+    /// It was dropped before its end, because its [`AbortHandle`](crate::AbortHandle) said so. No failure of the group.
+    Aborted,
 }
 
 impl<E> Failure<E> {
@@ -42,9 +44,14 @@ impl<E> Failure<E> {
         }
     }
 
-    /// Whether it is a consequence of a cancel, and not a fault of the child's.
+    /// Whether it is a consequence of a cancel or an abort, and not a fault of the child's.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled(_))
+        matches!(self, Self::Cancelled(_) | Self::Aborted)
+    }
+
+    /// Whether the child alone was ended, by its [`AbortHandle`](crate::AbortHandle).
+    pub fn is_aborted(&self) -> bool {
+        matches!(self, Self::Aborted)
     }
 
     /// Whether the child panicked.
@@ -60,6 +67,7 @@ impl<E: fmt::Display> Failure<E> {
             Self::Error(error) => Cause::from(&*error.to_string()),
             Self::Panicked(panic) => Cause::Panic(panic.message().into()),
             Self::Cancelled(cause) => cause.clone(),
+            Self::Aborted => Cause::Cancelled,
         }
     }
 }
@@ -70,6 +78,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
             Self::Error(error) => error.fmt(f),
             Self::Panicked(panic) => write!(f, "panicked: {}", panic.message()),
             Self::Cancelled(cause) => cause.fmt(f),
+            Self::Aborted => f.write_str("aborted"),
         }
     }
 }
@@ -163,7 +172,7 @@ impl<E> GroupError<E> {
         &self.others
     }
 
-    /// How many children were dropped before their end.
+    /// How many children were dropped before their end, but for those that were aborted one by one.
     pub fn cancelled(&self) -> usize {
         self.cancelled
     }

@@ -19,10 +19,13 @@ mod wait_group {
 }
 
 #[cfg(not(tidemill_loom))]
-pub use concurrent::{ForEachError, MapConcurrent, for_each_concurrent, map_concurrent, map_concurrent_with};
+pub use concurrent::{
+    ForEachError, MapConcurrent, MapConcurrentStream, for_each_concurrent, for_each_concurrent_stream, map_concurrent,
+    map_concurrent_stream, map_concurrent_stream_with, map_concurrent_with,
+};
 #[cfg(not(tidemill_loom))]
 pub use error::{BuildError, Failure, GroupError, Panic, SpawnError, TrySpawnError};
 #[cfg(not(tidemill_loom))]
-pub use group::{GroupBuilder, GroupStats, Ready, Scope, Shield, StartError, TaskGroup, shield};
+pub use group::{AbortHandle, GroupBuilder, GroupStats, Ready, Scope, Shield, StartError, TaskGroup, shield};
 #[cfg(not(tidemill_loom))]
 pub use wait_group::{CountError, WaitGroup, WaitGuard};

@@ -10,11 +10,29 @@
 //!
 //! **Order.** `in_order` keeps a window of `limit` places; a result that comes early waits in its place.
 
-use std::{collections::VecDeque, fmt, future::Future};
+//!
+//! [`run`] is what maps over [iterators](MapConcurrent) and over [streams](MapConcurrentStream) have in common; a map is itself
+//! a stream.
 
-use tidemill_context::Cause;
+mod for_each;
+mod run;
+mod stream;
 
-use crate::{BuildError, Failure, GroupBuilder, GroupError, SpawnError, TaskGroup, TrySpawnError};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use self::run::Run;
+pub use self::{
+    for_each::{ForEachError, for_each_concurrent, for_each_concurrent_stream},
+    stream::{MapConcurrentStream, map_concurrent_stream, map_concurrent_stream_with},
+};
+use crate::{BuildError, Failure, GroupBuilder, TaskGroup};
 
 /// Calls `f` for each input, at most `limit` at a time, each call a task of its own; the results come in the order of the inputs.
 ///
@@ -80,72 +98,10 @@ where
     T: Send + 'static,
     E: fmt::Display + Send + 'static,
 {
-    let group = options.limit(limit).build()?;
-    let window = Window { first: 0, places: VecDeque::new() };
-    Ok(MapConcurrent {
-        inputs: Some(inputs.into_iter()),
-        f,
-        group,
-        limit,
-        outside: 0,
-        window: Some(window),
-        over: false,
-        refused: None,
-    })
+    Ok(MapConcurrent { inputs: inputs.into_iter(), f, run: Run::new(options, limit)? })
 }
 
-/// Calls `f` for each input, at most `limit` at a time, each call a task of its own, and waits for all.
-///
-/// # Errors
-/// [`ForEachError`]: a limit of 0, or the failure of a call, which has cancelled the rest.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// use tidemill_groups::for_each_concurrent;
-///
-/// for_each_concurrent(1..=100, 8, |number| async move {
-///     if number > 0 { Ok(()) } else { Err("not positive") }
-/// }).await.unwrap();
-/// # }
-/// ```
-pub async fn for_each_concurrent<I, F, C, E>(inputs: I, limit: usize, mut f: F) -> Result<(), ForEachError<E>>
-where
-    I: IntoIterator,
-    F: FnMut(I::Item) -> C,
-    C: Future<Output = Result<(), E>> + Send + 'static,
-    E: fmt::Display + Send + 'static,
-{
-    let group = TaskGroup::builder().limit(limit).drop_values().build().map_err(ForEachError::Limit)?;
-    for input in inputs {
-        if group.spawn(f(input)).await.is_err() {
-            break; // `wait` tells why
-        }
-    }
-    group.wait().await.map(drop).map_err(ForEachError::Failed)
-}
-
-/// Why [`for_each_concurrent`] did not do all.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ForEachError<E> {
-    /// The limit was refused.
-    Limit(BuildError),
-    /// A call failed, or the whole was cancelled.
-    Failed(GroupError<E>),
-}
-
-impl<E: fmt::Display> fmt::Display for ForEachError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Limit(why) => why.fmt(f),
-            Self::Failed(why) => why.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Display + fmt::Debug> std::error::Error for ForEachError<E> {}
-
-/// Results of concurrent calls, one at a time; from [`map_concurrent`].
+/// Results of concurrent calls, one at a time; from [`map_concurrent`]. A [`Stream`] as well.
 ///
 /// Dropping it cancels what is under way.
 #[must_use = "nothing is called before the first `next`"]
@@ -154,43 +110,9 @@ where
     T: Send + 'static,
     E: fmt::Display + Send + 'static,
 {
-    /// None when they have come to their end.
-    inputs: Option<I>,
+    inputs: I,
     f: F,
-    group: TaskGroup<T, E>,
-    limit: usize,
-    /// Inputs that are under way, or finished and not taken.
-    outside: usize,
-    /// None if the order does not matter.
-    window: Option<Window<T, E>>,
-    /// A failure has cancelled the rest, and has been given out.
-    over: bool,
-    /// Why an input could not be started.
-    refused: Option<Cause>,
-}
-
-/// Results that came before their turn.
-struct Window<T, E> {
-    /// The number of the input whose turn it is.
-    first: usize,
-    places: VecDeque<Option<Result<T, Failure<E>>>>,
-}
-
-impl<T, E> Window<T, E> {
-    fn put(&mut self, number: usize, result: Result<T, Failure<E>>) {
-        let place = number - self.first;
-        if self.places.len() <= place {
-            self.places.resize_with(place + 1, || None);
-        }
-        self.places[place] = Some(result);
-    }
-
-    fn take(&mut self) -> Option<Result<T, Failure<E>>> {
-        let result = self.places.front_mut()?.take()?;
-        self.places.pop_front();
-        self.first += 1;
-        Some(result)
-    }
+    run: Run<T, E>,
 }
 
 impl<I, F, C, T, E> MapConcurrent<I, F, T, E>
@@ -203,7 +125,7 @@ where
 {
     /// Results in the order in which they are ready. To be said before the first `next`.
     pub fn unordered(mut self) -> Self {
-        self.window = None;
+        self.run.unordered();
         self
     }
 
@@ -212,78 +134,50 @@ where
     /// Starts as many inputs as the limit has room for, and then waits for a result. A failure that cancels the rest is given
     /// out at once, before its turn; after it nothing comes but `None`, when all others are gone. *Cancel safe*.
     pub async fn next(&mut self) -> Option<Result<T, Failure<E>>> {
-        loop {
-            if self.over {
-                self.group.idle().await;
-                return None;
-            }
-            if let Some(result) = self.window.as_mut().and_then(Window::take) {
-                self.outside -= 1;
-                return Some(result);
-            }
-            self.fill();
-            let Some((number, result)) = self.group.next_numbered().await else {
-                self.over = true;
-                return self.refused.take().map(|cause| Err(Failure::Cancelled(cause)));
-            };
-            self.over = result.is_err() && self.group.is_cancelled();
-            match &mut self.window {
-                Some(window) if !self.over => window.put(number, result),
-                _ => {
-                    self.outside -= 1;
-                    return Some(result);
-                }
-            }
-        }
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, Failure<E>>>> {
+        let Self { inputs, f, run } = self;
+        run.poll_next(cx, |_| Poll::Ready(inputs.next().map(&mut *f)))
     }
 
     /// All values.
     ///
     /// # Errors
     /// The first failure; under supervision, when everything is done.
-    pub async fn collect(mut self) -> Result<Vec<T>, Failure<E>> {
-        let (mut values, mut failed) = (Vec::new(), None);
-        while let Some(result) = self.next().await {
-            match result {
-                Ok(value) => values.push(value),
-                Err(failure) => {
-                    failed.get_or_insert(failure);
-                }
-            }
-        }
-        failed.map_or(Ok(values), Err)
+    pub async fn collect(self) -> Result<Vec<T>, Failure<E>> {
+        all_values(self).await
     }
 
     /// All results; up to the first failure, unless the group is supervised.
-    pub async fn outcomes(mut self) -> Vec<Result<T, Failure<E>>> {
-        let mut results = Vec::new();
-        while let Some(result) = self.next().await {
-            results.push(result);
-        }
-        results
+    pub async fn outcomes(self) -> Vec<Result<T, Failure<E>>> {
+        all_outcomes(self).await
     }
+}
 
-    /// Starts what the limit has room for.
-    fn fill(&mut self) {
-        while self.outside < self.limit {
-            let Some(input) = self.inputs.as_mut().and_then(Iterator::next) else {
-                self.inputs = None;
-                return;
-            };
-            // There is a slot: fewer than `limit` are outside.
-            match self.group.try_spawn((self.f)(input)) {
-                Ok(()) => self.outside += 1,
-                Err(refused) => {
-                    self.inputs = None;
-                    self.refused = Some(match refused {
-                        TrySpawnError::Refused(_, SpawnError::Cancelled(cause)) => cause,
-                        TrySpawnError::Refused(_, why) => Cause::error(why),
-                        TrySpawnError::Full(_) => unreachable!("nobody else spawns here"),
-                    });
-                }
-            }
-        }
+/// As [`next`](MapConcurrent::next).
+impl<I, F, C, T, E> Stream for MapConcurrent<I, F, T, E>
+where
+    I: Iterator,
+    F: FnMut(I::Item) -> C,
+    C: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    type Item = Result<T, Failure<E>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll(cx)
     }
+}
+
+/// Nothing in it is ever polled in place.
+impl<I, F, T, E> Unpin for MapConcurrent<I, F, T, E>
+where
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
 }
 
 impl<I, F, T, E> fmt::Debug for MapConcurrent<I, F, T, E>
@@ -292,6 +186,33 @@ where
     E: fmt::Display + Send + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapConcurrent").field("group", &self.group).field("limit", &self.limit).finish_non_exhaustive()
+        let Run { group, limit, .. } = &self.run;
+        f.debug_struct("MapConcurrent").field("group", group).field("limit", limit).finish_non_exhaustive()
     }
+}
+
+/// All results of a map.
+async fn all_outcomes<S: Stream + Unpin>(mut map: S) -> Vec<S::Item> {
+    let mut results = Vec::new();
+    while let Some(result) = poll_fn(|cx| Pin::new(&mut map).poll_next(cx)).await {
+        results.push(result);
+    }
+    results
+}
+
+/// All values of a map, or its first failure; in any case to the end.
+async fn all_values<S, T, E>(mut map: S) -> Result<Vec<T>, Failure<E>>
+where
+    S: Stream<Item = Result<T, Failure<E>>> + Unpin,
+{
+    let (mut values, mut failed) = (Vec::new(), None);
+    while let Some(result) = poll_fn(|cx| Pin::new(&mut map).poll_next(cx)).await {
+        match result {
+            Ok(value) => values.push(value),
+            Err(failure) => {
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+    failed.map_or(Ok(values), Err)
 }

@@ -12,14 +12,13 @@
 //!           drop the future ─► tell the group: the result
 //! ```
 //!
-//! *Cut* means that the group is cancelled, or this child alone is, and no [shield](crate::shield) protects it. The group
+//! *Cut* means that the group is cancelled, or this child alone is (by a [`Tie`]), and no [shield](crate::shield) protects it. The group
 //! hears of the end after the future has been dropped, whatever way it ends, so who waits for the group waits for destructors.
 //! If the runtime drops the child, that is a cancel as well.
 
 use std::{
     fmt,
     future::Future,
-    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -30,9 +29,8 @@ use pin_project_lite::pin_project;
 use tidemill_context::Cause;
 
 use super::{
-    current::{self, Current, Shields},
+    current::{self, Shields},
     shared::{Outcome, Shared},
-    start::Handshake,
 };
 use crate::{Failure, Panic, state::Seat};
 
@@ -63,25 +61,36 @@ where
         let mut this = self.project();
         let member = this.member;
         let outcome = if member.is_cut() {
-            None
+            Err(cut_off(this.future, member))
         } else {
-            match member.as_current(|| poll_and_drop(this.future.as_mut(), cx)) {
-                Ok(Poll::Ready(result)) => Some(result.map_err(Failure::Error)),
+            match member.poll(this.future.as_mut(), cx) {
+                Ok(Poll::Ready(result)) => result.map_err(Failure::Error),
                 Ok(Poll::Pending) if member.listen(cx.waker()) => return Poll::Pending,
-                Ok(Poll::Pending) => None,
-                Err(payload) => Some(Err(Failure::Panicked(Panic::new(payload)))),
+                Ok(Poll::Pending) => Err(cut_off(this.future, member)),
+                Err(payload) => {
+                    drop(gone(this.future));
+                    Err(Failure::Panicked(Panic::new(payload)))
+                }
             }
-        };
-        // Gone already, unless it panicked or is cut.
-        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-        let outcome = match (outcome, dropped) {
-            (Some(outcome), _) => outcome,
-            (None, Ok(())) => Err(Failure::Cancelled(member.cause())),
-            (None, Err(payload)) => Err(Failure::Panicked(Panic::new(payload))),
         };
         member.finish(outcome);
         Poll::Ready(())
     }
+}
+
+/// Ends a child that is cut.
+#[cold]
+fn cut_off<F, T, E: fmt::Display>(future: Pin<&mut Option<F>>, member: &Member<T, E>) -> Failure<E> {
+    match gone(future) {
+        Some(panic) => Failure::Panicked(panic),
+        None => member.cut(Cause::Cancelled),
+    }
+}
+
+/// Drops the future, behind the wall; gives the panic of its destructor.
+#[cold]
+fn gone<F>(mut future: Pin<&mut Option<F>>) -> Option<Panic> {
+    catch_unwind(AssertUnwindSafe(|| future.set(None))).err().map(Panic::new)
 }
 
 /// A future that is ready is dropped in the same breath, so that a panic of its destructor counts.
@@ -92,12 +101,22 @@ fn poll_and_drop<F: Future>(mut future: Pin<&mut Option<F>>, cx: &mut task::Cont
     Poll::Ready(output)
 }
 
+/// Somebody outside of the group who may end a child alone, and who hears of its end: who waits for it to be
+/// [ready](super::start), or has a handle to [abort](super::abort) it.
+pub(super) trait Tie<E>: Send + Sync {
+    /// Whether the child is to end. One load.
+    fn is_cut(&self) -> bool;
+    /// What it leaves if it does.
+    fn cut(&self) -> Failure<E>;
+    /// The child has ended. Gives back what of it is the group's business.
+    fn ended(&self, failure: Option<Failure<E>>) -> Option<Failure<E>>;
+}
+
 /// A place in the group, which ends with the child.
 pub(super) struct Member<T, E: fmt::Display> {
     group: Arc<Shared<T, E>>,
     seat: Seat,
-    /// While the child starts: who waits for it to be ready.
-    handshake: Option<Arc<dyn Handshake<E>>>,
+    tie: Option<Arc<dyn Tie<E>>>,
     shields: Option<Shields>,
     /// What the waker that was left for a cancel looks like: where its data and its table are. Zeros: none was left.
     known: [usize; 2],
@@ -105,15 +124,19 @@ pub(super) struct Member<T, E: fmt::Display> {
 }
 
 impl<T, E: fmt::Display> Member<T, E> {
-    pub(super) fn new(group: Arc<Shared<T, E>>, seat: Seat, handshake: Option<Arc<dyn Handshake<E>>>) -> Self {
-        Self { group, seat, handshake, shields: None, known: [0; 2], finished: false }
+    pub(super) fn new(group: Arc<Shared<T, E>>, seat: Seat, tie: Option<Arc<dyn Tie<E>>>) -> Self {
+        Self { group, seat, tie, shields: None, known: [0; 2], finished: false }
     }
 
     /// Whether the child is to be dropped now.
+    #[inline]
     fn is_cut(&self) -> bool {
-        let cancelled =
-            self.group.state.is_cancelled() || self.handshake.as_ref().is_some_and(|start| start.is_given_up());
-        cancelled && !self.is_shielded()
+        (self.group.state.is_cancelled() || self.is_cut_alone()) && !self.is_shielded()
+    }
+
+    #[inline]
+    fn is_cut_alone(&self) -> bool {
+        self.tie.as_ref().is_some_and(|tie| tie.is_cut())
     }
 
     fn is_shielded(&self) -> bool {
@@ -121,14 +144,16 @@ impl<T, E: fmt::Display> Member<T, E> {
         self.shields.as_ref().is_some_and(|shields| shields.load(Ordering::Relaxed) > 0)
     }
 
-    /// Runs a poll of the child, with its context and itself as the current ones.
-    fn as_current<R>(&mut self, poll: impl FnOnce() -> R) -> std::thread::Result<R> {
-        let group = Arc::as_ptr(&self.group).addr();
-        let child = Current { group, seat: self.seat, shields: mem::take(&mut self.shields) };
-        let before = current::replace(Some(child));
-        let result = catch_unwind(AssertUnwindSafe(|| self.group.context.enter(poll)));
-        self.shields = current::replace(before).and_then(|child| child.shields);
-        result
+    /// Polls the child behind the wall, with its context and itself as the current ones.
+    fn poll<F: Future>(
+        &mut self,
+        future: Pin<&mut Option<F>>,
+        cx: &mut task::Context<'_>,
+    ) -> std::thread::Result<Poll<F::Output>> {
+        let Self { group, seat, shields, .. } = self;
+        let here = Arc::as_ptr(group).addr();
+        let poll = || catch_unwind(AssertUnwindSafe(|| group.context.enter(|| poll_and_drop(future, cx))));
+        current::as_child(here, seat.number, shields, poll)
     }
 
     /// Leaves the waker of a pending poll for a cancel, unless it is there; `false` if the child is to be cut now.
@@ -136,25 +161,32 @@ impl<T, E: fmt::Display> Member<T, E> {
         // A task's waker stays the same for life, on both runtimes; if not, it is left again. The group holds a clone, so no
         // other waker has the same address meanwhile.
         let looks = [waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr()];
-        if self.known != looks && self.group.state.listen(self.seat, waker) {
+        if self.known != looks && self.group.state.listen(&mut self.seat, waker) {
             self.known = looks;
         }
         !self.is_cut()
     }
 
-    fn cause(&self) -> Cause {
-        if self.group.state.is_cancelled() { self.group.cause() } else { Cause::Cancelled }
+    /// What a child leaves that was cut; for `cause` if neither the group nor its tie has one. Who asked for this one child's
+    /// end gets what it asked for, also if the group is cancelled as well.
+    #[cold]
+    fn cut(&self, cause: Cause) -> Failure<E> {
+        match &self.tie {
+            Some(tie) if tie.is_cut() => tie.cut(),
+            _ if self.group.state.is_cancelled() => Failure::Cancelled(self.group.cause()),
+            _ => Failure::Cancelled(cause),
+        }
     }
 
     fn finish(&mut self, outcome: Outcome<T, E>) {
         self.finished = true;
-        let outcome = match (self.handshake.take(), outcome) {
+        let outcome = match (self.tie.take(), outcome) {
             (None, outcome) => Some(outcome),
-            (Some(start), Ok(value)) => {
-                start.ended(None);
+            (Some(tie), Ok(value)) => {
+                tie.ended(None);
                 Some(Ok(value))
             }
-            (Some(start), Err(failure)) => start.ended(Some(failure)).map(Err),
+            (Some(tie), Err(failure)) => tie.ended(Some(failure)).map(Err),
         };
         self.group.finish(self.seat, outcome);
     }
@@ -164,8 +196,8 @@ impl<T, E: fmt::Display> Drop for Member<T, E> {
     fn drop(&mut self) {
         if !self.finished {
             // The runtime ends, or has ended before the first poll.
-            let cause = if self.group.state.is_cancelled() { self.group.cause() } else { Cause::Shutdown };
-            self.finish(Err(Failure::Cancelled(cause)));
+            let failure = self.cut(Cause::Shutdown);
+            self.finish(Err(failure));
         }
     }
 }

@@ -19,13 +19,13 @@ pub(super) struct Entered<'a, O> {
 #[derive(Debug)]
 pub(super) struct Enter<'a, O> {
     state: &'a State<O>,
-    /// The child that spawns, if it is one of this group.
-    parent: Option<Seat>,
+    /// The number of the child that spawns, if it is one of this group.
+    parent: Option<usize>,
     key: Option<u64>,
 }
 
 impl<'a, O> Enter<'a, O> {
-    pub(super) fn new(state: &'a State<O>, parent: Option<Seat>) -> Self {
+    pub(super) fn new(state: &'a State<O>, parent: Option<usize>) -> Self {
         Self { state, parent, key: None }
     }
 }
@@ -69,7 +69,7 @@ impl<O> Drop for Enter<'_, O> {
 #[derive(Debug)]
 pub(super) struct Reclaim<'a, O> {
     state: &'a State<O>,
-    child: Seat,
+    child: usize,
     key: Option<u64>,
 }
 

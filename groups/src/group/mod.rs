@@ -4,7 +4,7 @@
 //!
 //! 1. `scope` takes a seat for it in the group's state (`crate::state`), or waits for a slot (`enter`), and spawns it;
 //! 2. `child` polls it behind a wall, with the group's context, and cuts it if the group is cancelled, unless it is in a
-//!    `shield`; `start` is the handshake of a child that says when it is ready;
+//!    `shield`; `start` is the handshake of a child that says when it is ready, `abort` ends one child alone;
 //! 3. its outcome goes to the state, and to the owner, who is in this file. A first failure cancels the rest (`shared`).
 //!
 //! **The owner is one.** It is no clone, so `wait` can consume it and its drop can cancel. Everybody else has a
@@ -13,6 +13,7 @@
 //! **No borrows of the parent's stack.** Children that run in parallel, borrow and may be forgotten cannot be had soundly
 //! (tokio#1879, tokio#2596, glommio PR#335); what is shared goes in by `Arc` or by move.
 
+mod abort;
 mod builder;
 mod child;
 mod current;
@@ -25,17 +26,19 @@ mod start;
 use std::{
     fmt,
     future::{Future, poll_fn},
+    task::{self, Poll},
 };
 
 use tidemill_context::{Cause, Context};
 
-use self::shared::Outcome;
 pub use self::{
+    abort::AbortHandle,
     builder::GroupBuilder,
     scope::{GroupStats, Scope},
     shield::{Shield, shield},
     start::{Ready, StartError},
 };
+use self::{scope::Reserved, shared::Outcome};
 use crate::{Failure, GroupError, SpawnError, TrySpawnError};
 
 /// A group of tasks that are waited for, fail and are cancelled together.
@@ -100,6 +103,17 @@ where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         self.scope.spawn(future).await
+    }
+
+    /// Starts a child that can be ended alone. See [`Scope::spawn_abortable`].
+    ///
+    /// # Errors
+    /// As [`Scope::spawn`].
+    pub async fn spawn_abortable<F>(&self, future: F) -> Result<AbortHandle, SpawnError>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.scope.spawn_abortable(future).await
     }
 
     /// Starts a child if a slot is free. See [`Scope::try_spawn`].
@@ -170,12 +184,25 @@ where
 
     /// As [`next`](Self::next), with the child's number in order of spawning, from 0.
     pub async fn next_numbered(&mut self) -> Option<(usize, Result<T, Failure<E>>)> {
-        poll_fn(|cx| self.scope.shared.state.poll_next(cx.waker())).await
+        poll_fn(|cx| self.poll_next_numbered(cx)).await
+    }
+
+    pub(crate) fn poll_next_numbered(&mut self, cx: &task::Context<'_>) -> Poll<Option<(usize, Outcome<T, E>)>> {
+        self.scope.shared.state.poll_next(cx.waker())
     }
 
     /// Waits until no child is left, and takes nothing. *Cancel safe*.
     pub async fn idle(&mut self) {
-        poll_fn(|cx| self.scope.shared.state.poll_end(false, cx.waker())).await;
+        poll_fn(|cx| self.poll_idle(cx)).await;
+    }
+
+    pub(crate) fn poll_idle(&mut self, cx: &task::Context<'_>) -> Poll<()> {
+        self.scope.shared.state.poll_end(false, cx.waker())
+    }
+
+    /// Waits for a slot, to be filled or left later.
+    pub(crate) async fn reserve(&self) -> Result<Reserved<'_, T, E>, SpawnError> {
+        self.scope.reserve().await
     }
 
     /// Waits until every child has ended and its destructors have run, those that children spawned included; gives the values
@@ -184,7 +211,8 @@ where
     /// Dropping this future drops the group, and so cancels it.
     ///
     /// # Errors
-    /// [`GroupError`] if a child failed, or was cut by a cancel, or was refused because of it. That the group was cancelled
+    /// [`GroupError`] if a child failed, or was cut by a cancel, or was refused because of it. A child that was
+    /// [aborted](AbortHandle) alone is left out, and no error. That the group was cancelled
     /// when all children had succeeded, or went on to, is none.
     ///
     /// # Panics
@@ -232,22 +260,23 @@ where
 /// Makes of all outcomes what `wait` gives. `refused`: not even all children were started. `cause`: why the group was
 /// cancelled, if nobody in it is to blame.
 fn collect<T, E>(
-    done: Vec<(usize, Outcome<T, E>)>,
+    mut done: Vec<(usize, Outcome<T, E>)>,
     root: Option<usize>,
     refused: bool,
     cause: impl FnOnce() -> Cause,
 ) -> Result<Vec<T>, GroupError<E>> {
-    let (mut values, mut failures, mut cancelled) = (Vec::with_capacity(done.len()), Vec::new(), 0);
+    let all_well = |(_, outcome): &(usize, Outcome<T, E>)| matches!(outcome, Ok(_) | Err(Failure::Aborted));
+    if !refused && done.iter().all(all_well) {
+        done.sort_unstable_by_key(|(number, _)| *number);
+        return Ok(done.into_iter().filter_map(|(_, outcome)| outcome.ok()).collect());
+    }
+    let (mut failures, mut cancelled) = (Vec::new(), 0);
     for (number, outcome) in done {
         match outcome {
-            Ok(value) => values.push((number, value)),
+            Ok(_) | Err(Failure::Aborted) => {}
             Err(Failure::Cancelled(_)) => cancelled += 1,
             Err(failure) => failures.push((number, failure)),
         }
-    }
-    if failures.is_empty() && cancelled == 0 && !refused {
-        values.sort_unstable_by_key(|(number, _)| *number);
-        return Ok(values.into_iter().map(|(_, value)| value).collect());
     }
     let first = root.and_then(|root| failures.iter().position(|(number, _)| *number == root));
     let (root, child) = match first.map(|first| failures.remove(first)) {

@@ -6,11 +6,12 @@ use tidemill_context::{Cause, Context};
 use tidemill_spawner::Spawner;
 
 use super::{
-    child::{Child, Member},
+    abort::{AbortHandle, Ask},
+    child::{Child, Member, Tie},
     current,
     enter::{Enter, Entered},
     shared::{Outcome, Shared},
-    start::{Handshake, Ready, Start, StartError, Starting},
+    start::{Ready, Start, StartError, Starting},
 };
 use crate::{
     SpawnError, TrySpawnError,
@@ -69,8 +70,8 @@ where
     /// future is dropped.
     ///
     /// # Cost
-    /// The runtime's spawn, and the group's lock; again when the child ends, and once more if its first poll is pending. No
-    /// allocation beside the task's.
+    /// The runtime's spawn, a compare-and-swap (with a limit, the group's lock), and the group's lock when the child ends; once
+    /// more if its first poll is pending. No allocation beside the task's.
     pub async fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -82,6 +83,31 @@ where
             lent.await;
         }
         Ok(())
+    }
+
+    /// As [`spawn`](Self::spawn), and gives a handle by which this one child can be ended.
+    ///
+    /// *Cancel safe* as `spawn` is; except that a child of the group that has handed over its slot leaves its new child
+    /// without a handle.
+    ///
+    /// # Errors
+    /// As `spawn`.
+    ///
+    /// # Cost
+    /// As `spawn`, and an allocation and a turn of the group's lock.
+    pub async fn spawn_abortable<F>(&self, future: F) -> Result<AbortHandle, SpawnError>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let spawner = self.spawner()?;
+        let Entered { mut seat, lent } = self.enter().await?;
+        self.shared.state.settle(&mut seat);
+        let ask = Arc::new(Ask::default());
+        self.launch(&spawner, seat, future, Some(ask.clone()));
+        if let Some(lent) = lent {
+            lent.await;
+        }
+        Ok(AbortHandle::new(ask, Arc::clone(&self.shared), seat))
     }
 
     /// Starts a child if a slot is free now and nobody has waited for it longer.
@@ -142,15 +168,27 @@ where
         let start = Start::new();
         // Before it has a seat, as it may panic.
         let future = child(Ready::new(Arc::clone(&start)));
-        let entered = self.enter().await?;
-        let handshake: Arc<dyn Handshake<E>> = start.clone();
-        let starting = Starting { start, group: Arc::clone(&self.shared), seat: entered.seat, over: false };
-        self.launch(&spawner, entered.seat, future, Some(handshake));
+        let Entered { mut seat, lent } = self.enter().await?;
+        self.shared.state.settle(&mut seat);
+        let tie: Arc<dyn Tie<E>> = start.clone();
+        let starting = Starting { start, group: Arc::clone(&self.shared), seat, over: false };
+        self.launch(&spawner, seat, future, Some(tie));
         let news = obeying_the_caller(starting).await.map_err(|cause| self.caller(cause));
-        if let Some(lent) = entered.lent {
+        if let Some(lent) = lent {
             lent.await;
         }
         news?
+    }
+
+    /// Waits for a slot, to be filled or left later.
+    pub(super) async fn reserve(&self) -> Result<Reserved<'_, T, E>, SpawnError> {
+        let spawner = self.spawner()?;
+        let Entered { seat, lent } = self.enter().await?;
+        let reserved = Reserved { scope: self, spawner, seat: Some(seat) };
+        if let Some(lent) = lent {
+            lent.await;
+        }
+        Ok(reserved)
     }
 
     /// Ends the group: children are dropped at their next `.await` that has to wait (see [`shield`](crate::shield)), no more
@@ -211,17 +249,17 @@ where
         }
     }
 
-    fn launch<F>(&self, spawner: &Spawner, seat: Seat, future: F, handshake: Option<Arc<dyn Handshake<E>>>)
+    fn launch<F>(&self, spawner: &Spawner, seat: Seat, future: F, tie: Option<Arc<dyn Tie<E>>>)
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let child = Child::new(future, Member::new(Arc::clone(&self.shared), seat, handshake));
+        let child = Child::new(future, Member::new(Arc::clone(&self.shared), seat, tie));
         // A child brings the group's context along; tidemill would wrap it in the spawner's as well.
         Context::without_current(|| spawner.spawn(child));
     }
 
-    /// The child of this group that runs this code, if one does.
-    fn as_child(&self) -> Option<Seat> {
+    /// The number of the child of this group that runs this code, if one does.
+    fn as_child(&self) -> Option<usize> {
         current::child_of(Arc::as_ptr(&self.shared).addr())
     }
 
@@ -235,6 +273,33 @@ where
             SpawnError::Cancelled(self.shared.cause())
         } else {
             SpawnError::Caller(cause)
+        }
+    }
+}
+
+/// A slot that is held for a child to come. Dropped, it is free again.
+pub(crate) struct Reserved<'a, T, E: fmt::Display> {
+    scope: &'a Scope<T, E>,
+    spawner: Cow<'a, Spawner>,
+    seat: Option<Seat>,
+}
+
+impl<T, E> Reserved<'_, T, E>
+where
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    /// Starts the child.
+    pub(crate) fn spawn(mut self, future: impl Future<Output = Result<T, E>> + Send + 'static) {
+        let seat = self.seat.take().expect("it is given away once");
+        self.scope.launch(&self.spawner, seat, future, None);
+    }
+}
+
+impl<T, E: fmt::Display> Drop for Reserved<'_, T, E> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.scope.shared.finish(seat, None);
         }
     }
 }

@@ -73,7 +73,7 @@ impl<T, E: fmt::Display> Shared<T, E> {
     /// A child has ended, and its destructors ran. `None`: it leaves nothing.
     pub(super) fn finish(&self, seat: Seat, outcome: Option<Outcome<T, E>>) {
         let outcome = match self.values {
-            Values::Drop => outcome.filter(Result::is_err),
+            Values::Drop => outcome.filter(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_aborted())),
             Values::Keep => outcome,
         };
         let fault =

@@ -23,16 +23,10 @@ use std::{
     task::{self, Poll, Waker},
 };
 
-use super::shared::Shared;
-use crate::{Failure, SpawnError, state::Seat};
+use tidemill_context::Cause;
 
-/// What the child's side knows of a start.
-pub(super) trait Handshake<E>: Send + Sync {
-    /// Nobody waits for it to be ready any more.
-    fn is_given_up(&self) -> bool;
-    /// The child has ended. Gives back what of it is the group's business.
-    fn ended(&self, failure: Option<Failure<E>>) -> Option<Failure<E>>;
-}
+use super::{child::Tie, shared::Shared};
+use crate::{Failure, SpawnError, state::Seat};
 
 /// One start.
 pub(super) struct Start<V, E> {
@@ -89,17 +83,22 @@ impl<V, E> Start<V, E> {
         let before = mem::replace(&mut *self.lock(), State::Over);
         let untold = matches!(before, State::Waiting(_));
         if untold {
-            // Release, with the Acquire in `is_given_up`: by then the state is over.
+            // Release, with the Acquire in `is_cut`: by then the state is over.
             self.given_up.store(true, Ordering::Release);
         }
         untold
     }
 }
 
-impl<V: Send, E: Send> Handshake<E> for Start<V, E> {
-    fn is_given_up(&self) -> bool {
+impl<V: Send, E: Send> Tie<E> for Start<V, E> {
+    /// Nobody waits for it to be ready any more.
+    fn is_cut(&self) -> bool {
         // Acquire, with the Release in `give_up`.
         self.given_up.load(Ordering::Acquire)
+    }
+
+    fn cut(&self) -> Failure<E> {
+        Failure::Cancelled(Cause::Cancelled)
     }
 
     fn ended(&self, failure: Option<Failure<E>>) -> Option<Failure<E>> {
@@ -110,13 +109,13 @@ impl<V: Send, E: Send> Handshake<E> for Start<V, E> {
         };
         let copy = match &failure {
             // The group has to know that not all was done.
-            Failure::Cancelled(cause) if !self.is_given_up() => Some(Failure::Cancelled(cause.clone())),
+            Failure::Cancelled(cause) if !self.is_cut() => Some(Failure::Cancelled(cause.clone())),
             _ => None,
         };
         match self.tell(Err(StartError::Failed(failure))) {
             None => copy,
             // Cut alone, as nobody waited for it.
-            Some(Err(StartError::Failed(Failure::Cancelled(_)))) if self.is_given_up() => None,
+            Some(Err(StartError::Failed(Failure::Cancelled(_)))) if self.is_cut() => None,
             Some(Err(StartError::Failed(failure))) => Some(failure),
             Some(_) => unreachable!("it gives back what it was given"),
         }

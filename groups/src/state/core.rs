@@ -3,11 +3,15 @@
 //! Every change returns the wakers that it owes as [`Wakes`], for the caller to wake after the lock. The order of two things is
 //! the point of this file: a failure is stored, and claimed as the root, *before* anybody hears of the cancel that it
 //! causes. So whatever fails because of the cancel comes later and is never the root (golang/go#27837).
+//!
+//! The [`Gate`] is beside it, for children enter without the lock as long as nothing is in the way. Methods that have to
+//! compare the two are given it; that the lock is held is what they rely on.
 
 use std::{collections::VecDeque, task::Waker};
 
 use super::{
-    line::Line,
+    gate::{self, Gate},
+    line::{Line, UNLIMITED},
     live::{Live, Seat},
 };
 
@@ -16,6 +20,12 @@ use super::{
 pub(super) struct Core<O> {
     live: Live,
     line: Line,
+    /// Whether slots are counted: there is a limit, or there was one.
+    lined: bool,
+    /// Children that have lent their slot to one of their own.
+    lent: Vec<usize>,
+    /// How many children have ended.
+    ended: usize,
     /// What children left, in order of their ends, with their numbers.
     done: VecDeque<(usize, O)>,
     owner: Option<Owner>,
@@ -73,7 +83,15 @@ impl Wakes {
     pub(crate) fn wake(self) {
         let Self { owner, slot, all, dropped } = self;
         drop(dropped);
-        all.into_iter().chain(slot).chain(owner).for_each(Waker::wake);
+        for waker in all {
+            waker.wake();
+        }
+        if let Some(waker) = slot {
+            waker.wake();
+        }
+        if let Some(waker) = owner {
+            waker.wake();
+        }
     }
 }
 
@@ -82,6 +100,9 @@ impl<O> Core<O> {
         Self {
             live: Live::default(),
             line: Line::new(limit),
+            lined: limit != UNLIMITED,
+            lent: Vec::new(),
+            ended: 0,
             done: VecDeque::new(),
             owner: None,
             root: None,
@@ -91,27 +112,47 @@ impl<O> Core<O> {
         }
     }
 
+    /// Whether it begins with a limit.
+    pub(super) fn is_lined(&self) -> bool {
+        self.lined
+    }
+
     /// Enters a child if a slot is free.
-    pub(super) fn enter(&mut self) -> Entry {
+    pub(super) fn enter(&mut self, gate: &Gate) -> Entry {
         if let Some(over) = self.over() {
             return over;
         }
-        if self.line.take() { Entry::In(self.live.enter()) } else { Entry::Full }
+        if !self.lined || self.line.take() { Entry::In(Seat::new(gate.enter())) } else { Entry::Full }
     }
 
     /// Enters a child, or joins the line if the group is full; the key is that of the new waiter.
     ///
     /// A child that finds the group full hands its own slot to the new one, and waits for a slot for itself: else a group
     /// whose children all spawn would wait for itself for ever.
-    pub(super) fn enter_or_join(&mut self, parent: Option<Seat>, waker: &Waker) -> (Entry, Option<u64>) {
-        match self.enter() {
+    pub(super) fn enter_or_join(&mut self, gate: &Gate, parent: Option<usize>, waker: &Waker) -> (Entry, Option<u64>) {
+        match self.enter(gate) {
             Entry::Full => {
-                let lent = parent.is_some_and(|parent| self.live.lend(parent));
-                let entry = if lent { Entry::In(self.live.enter()) } else { Entry::Full };
+                let lent = parent.is_some_and(|parent| self.lend(parent));
+                let entry = if lent { Entry::In(Seat::new(gate.enter())) } else { Entry::Full };
                 (entry, Some(self.line.join(waker)))
             }
             entry => (entry, None),
         }
+    }
+
+    /// Lets the slot of a child go to another; `false` if it has none. The child is the one that runs.
+    fn lend(&mut self, parent: usize) -> bool {
+        let has = !self.lent.contains(&parent);
+        if has {
+            self.lent.push(parent);
+        }
+        has
+    }
+
+    /// Forgets that `child` has lent its slot; `false` if it has not.
+    fn unlend(&mut self, child: usize) -> bool {
+        let position = self.lent.iter().position(|lent| *lent == child);
+        position.map(|position| self.lent.swap_remove(position)).is_some()
     }
 
     fn over(&mut self) -> Option<Entry> {
@@ -123,17 +164,17 @@ impl<O> Core<O> {
     }
 
     /// Enters the child of a waiter if it is its turn, and takes the waiter out unless it is `Full`.
-    pub(super) fn enter_waiting(&mut self, key: u64, waker: &Waker) -> Entry {
+    pub(super) fn enter_waiting(&mut self, gate: &Gate, key: u64, waker: &Waker) -> Entry {
         if let Some(over) = self.over() {
             self.line.leave(key);
             return over;
         }
-        if self.line.claim(key, waker) { Entry::In(self.live.enter()) } else { Entry::Full }
+        if self.line.claim(key, waker) { Entry::In(Seat::new(gate.enter())) } else { Entry::Full }
     }
 
     /// The slot that `parent` has lent is back, and the waiter out of the line; `None` while it waits. The waker is the one
     /// to wake if the parent is gone meanwhile, and its slot goes to the next.
-    pub(super) fn reclaim(&mut self, key: u64, parent: Seat, waker: &Waker) -> Option<Wakes> {
+    pub(super) fn reclaim(&mut self, key: u64, parent: usize, waker: &Waker) -> Option<Wakes> {
         if self.cancelled || self.closed {
             self.line.leave(key);
             return Some(Wakes::default());
@@ -141,7 +182,7 @@ impl<O> Core<O> {
         if !self.line.claim(key, waker) {
             return None;
         }
-        if self.live.give_back(parent) {
+        if self.unlend(parent) {
             return Some(Wakes::default());
         }
         self.line.free();
@@ -149,13 +190,18 @@ impl<O> Core<O> {
     }
 
     /// A waiter gives up.
-    pub(super) fn leave_line(&mut self, key: u64) -> Wakes {
+    pub(super) fn leave_line(&mut self, gate: &Gate, key: u64) -> Wakes {
         self.line.leave(key);
-        Wakes { slot: self.line.grant(), owner: self.owner_if_due(false), ..Wakes::default() }
+        Wakes { slot: self.line.grant(), owner: self.owner_if_due(gate, false), ..Wakes::default() }
+    }
+
+    /// Gives a child a place before it waits, so that it can be [roused](Self::rouse) alone.
+    pub(super) fn settle(&mut self, seat: &mut Seat) {
+        self.live.settle(seat);
     }
 
     /// Leaves the waker of a child for a cancel; `false` if it came before.
-    pub(super) fn listen(&mut self, seat: Seat, waker: &Waker) -> (bool, Option<Waker>) {
+    pub(super) fn listen(&mut self, seat: &mut Seat, waker: &Waker) -> (bool, Option<Waker>) {
         if self.cancelled {
             return (false, None);
         }
@@ -163,10 +209,17 @@ impl<O> Core<O> {
     }
 
     /// A child has ended, and its destructors ran. `failed`: it is the root if it is the first to fail. Says whether it is.
-    pub(super) fn finish(&mut self, seat: Seat, outcome: Option<O>, failed: bool) -> (bool, Option<O>, Wakes) {
-        let (slot, dropped) = self.live.leave(seat);
+    pub(super) fn finish(
+        &mut self,
+        gate: &Gate,
+        seat: Seat,
+        outcome: Option<O>,
+        failed: bool,
+    ) -> (bool, Option<O>, Wakes) {
+        let dropped = self.live.leave(seat);
+        self.ended += 1;
         let mut granted = None;
-        if slot {
+        if self.lined && !self.unlend(seat.number) {
             self.line.free();
             granted = self.line.grant();
         }
@@ -182,12 +235,13 @@ impl<O> Core<O> {
             }
             outcome => outcome,
         };
-        let owner = self.owner_if_due(has_news);
+        let owner = self.owner_if_due(gate, has_news);
         (is_root, unwanted, Wakes { owner, slot: granted, dropped, all: Vec::new() })
     }
 
     /// Takes no more children; the others are to end.
-    pub(super) fn cancel(&mut self) -> Wakes {
+    pub(super) fn cancel(&mut self, gate: &Gate) -> Wakes {
+        gate.shut(gate::CANCELLED);
         if std::mem::replace(&mut self.cancelled, true) {
             return Wakes::default();
         }
@@ -200,27 +254,29 @@ impl<O> Core<O> {
     }
 
     /// The owner is gone: nobody takes outcomes any more, and no child may come. Says whether one is left.
-    pub(super) fn close(&mut self) -> (bool, Option<Owner>, VecDeque<(usize, O)>) {
+    pub(super) fn close(&mut self, gate: &Gate) -> (bool, Option<Owner>, VecDeque<(usize, O)>) {
         self.closed = true;
-        (self.busy(), self.owner.take(), std::mem::take(&mut self.done))
+        gate.close();
+        (self.busy(gate), self.owner.take(), std::mem::take(&mut self.done))
     }
 
     /// Whether a child lives, or is about to.
-    fn busy(&self) -> bool {
-        self.live.len() > 0 || self.line.granted() > 0
+    fn busy(&self, gate: &Gate) -> bool {
+        gate.entered() != self.ended || self.line.granted() > 0
     }
 
     /// The next outcome; `Ok(None)` if no child is left; else the owner waits.
-    pub(super) fn next(&mut self, waker: &Waker) -> Result<Option<(usize, O)>, Option<Waker>> {
+    pub(super) fn next(&mut self, gate: &Gate, waker: &Waker) -> Result<Option<(usize, O)>, Option<Waker>> {
         if let Some(done) = self.done.pop_front() {
             return Ok(Some(done));
         }
-        if self.busy() { Err(self.wait(Wants::Next, waker)) } else { Ok(None) }
+        if self.busy(gate) { Err(self.wait(Wants::Next, waker)) } else { Ok(None) }
     }
 
     /// Whether no child is left; else the owner waits. `close`: none may come afterwards, in the same step.
-    pub(super) fn end(&mut self, close: bool, waker: &Waker) -> Result<(), Option<Waker>> {
-        if self.busy() {
+    pub(super) fn end(&mut self, gate: &Gate, close: bool, waker: &Waker) -> Result<(), Option<Waker>> {
+        // Whoever enters between the two looks is seen by the second.
+        if self.busy(gate) || (close && !gate.close_at(self.ended)) {
             return Err(self.wait(Wants::End, waker));
         }
         self.closed |= close;
@@ -233,10 +289,14 @@ impl<O> Core<O> {
         before.map(|owner| owner.waker)
     }
 
-    fn owner_if_due(&mut self, has_news: bool) -> Option<Waker> {
-        let busy = self.busy();
-        let due = |owner: &mut Owner| !busy || (has_news && owner.wants == Wants::Next);
-        self.owner.take_if(due).map(|owner| owner.waker)
+    fn owner_if_due(&mut self, gate: &Gate, has_news: bool) -> Option<Waker> {
+        // Nobody looks at the gate as long as nobody waits: another machine may be writing to it at each spawn.
+        let wants = self.owner.as_ref()?.wants;
+        if (has_news && wants == Wants::Next) || !self.busy(gate) {
+            self.owner.take().map(|owner| owner.waker)
+        } else {
+            None
+        }
     }
 
     /// Everything that is done, with the number of the root and whether somebody was refused.
@@ -244,17 +304,23 @@ impl<O> Core<O> {
         (std::mem::take(&mut self.done), self.root, self.refused)
     }
 
-    /// The next waker to be woken after the limit was raised, until there is none.
-    pub(super) fn set_limit(&mut self, limit: usize) -> Wakes {
+    /// Gives the wakers of those that have a slot by it.
+    pub(super) fn set_limit(&mut self, gate: &Gate, limit: usize) -> Wakes {
+        if limit != UNLIMITED && !self.lined {
+            // From here on everybody enters under the lock. Who is in holds a slot.
+            self.lined = true;
+            self.line.begin(gate.shut(gate::LINED) - self.ended);
+        }
         self.line.set_limit(limit);
         Wakes { all: std::iter::from_fn(|| self.line.grant()).collect(), ..Wakes::default() }
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self, gate: &Gate) -> Counts {
+        let spawned = gate.entered();
         Counts {
-            running: self.live.len(),
+            running: spawned - self.ended,
             waiting: self.line.waiting(),
-            spawned: self.live.spawned(),
+            spawned,
             unread: self.done.len(),
             limit: self.line.limit(),
         }

@@ -51,6 +51,11 @@ impl Line {
         self.limit
     }
 
+    /// Begins to count slots, when so many are taken.
+    pub(super) fn begin(&mut self, taken: usize) {
+        self.taken = taken;
+    }
+
     /// To be followed by as many [`grant`](Self::grant)s as it gives.
     pub(super) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;

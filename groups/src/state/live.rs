@@ -1,48 +1,46 @@
-//! The children that have not ended: a vector with holes, so that a group that spawns for years keeps no more than its
-//! largest crowd needs.
+//! The wakers of children that wait, by which a cancel reaches them: a vector with holes, so that a group that spawns for
+//! years keeps no more than its largest crowd needs. A child that is ready at its first poll is never in it.
 
 use std::task::Waker;
 
-/// A child, by its place among the living and by its number in order of spawning, which no other child ever has.
+/// A child, by its number in order of spawning, which no other child ever has, and by its place among those that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
-    place: usize,
     pub(crate) number: usize,
+    place: usize,
+}
+
+/// No place yet.
+const NOWHERE: usize = usize::MAX;
+
+impl Seat {
+    /// That of a child that has not waited yet.
+    pub(super) fn new(number: usize) -> Self {
+        Self { number, place: NOWHERE }
+    }
 }
 
 #[derive(Debug)]
 struct Child {
     number: usize,
-    /// By which a cancel reaches it; none before its first poll that was pending.
+    /// None before its first poll that was pending.
     waker: Option<Waker>,
-    /// Whether it holds a slot; not while it lends it to a child of its own.
-    slot: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Live {
     places: Vec<Option<Child>>,
     holes: Vec<usize>,
-    /// The number of the next child.
-    next: usize,
 }
 
 impl Live {
-    pub(super) fn len(&self) -> usize {
-        self.places.len() - self.holes.len()
-    }
-
-    /// How many there were, ever.
-    pub(super) fn spawned(&self) -> usize {
-        self.next
-    }
-
-    /// Enters a child that holds a slot.
-    pub(super) fn enter(&mut self) -> Seat {
-        let number = self.next;
-        self.next += 1;
-        let child = Some(Child { number, waker: None, slot: true });
-        let place = match self.holes.pop() {
+    /// Gives the child a place if it has none.
+    pub(super) fn settle(&mut self, seat: &mut Seat) {
+        if seat.place != NOWHERE {
+            return;
+        }
+        let child = Some(Child { number: seat.number, waker: None });
+        seat.place = match self.holes.pop() {
             Some(hole) => {
                 self.places[hole] = child;
                 hole
@@ -52,30 +50,23 @@ impl Live {
                 self.places.len() - 1
             }
         };
-        Seat { place, number }
     }
 
-    /// Takes the child out; says whether it held a slot, and gives its waker to be dropped without the lock.
-    pub(super) fn leave(&mut self, seat: Seat) -> (bool, Option<Waker>) {
+    /// Takes the child out; gives its waker to be dropped without the lock.
+    pub(super) fn leave(&mut self, seat: Seat) -> Option<Waker> {
+        if seat.place == NOWHERE {
+            return None;
+        }
         let child = self.places[seat.place].take().expect("a child leaves once");
         debug_assert_eq!(child.number, seat.number, "a child leaves its own place");
         self.holes.push(seat.place);
-        (child.slot, child.waker)
+        child.waker
     }
 
     /// Leaves a waker; gives the one before, to be dropped without the lock.
-    pub(super) fn listen(&mut self, seat: Seat, waker: &Waker) -> Option<Waker> {
-        self.child(seat)?.waker.replace(waker.clone())
-    }
-
-    /// Lets the slot of a child go to another; `false` if it has none.
-    pub(super) fn lend(&mut self, seat: Seat) -> bool {
-        self.child(seat).is_some_and(|child| std::mem::take(&mut child.slot))
-    }
-
-    /// Gives a child its slot back; `false` if it is gone.
-    pub(super) fn give_back(&mut self, seat: Seat) -> bool {
-        self.child(seat).map(|child| child.slot = true).is_some()
+    pub(super) fn listen(&mut self, seat: &mut Seat, waker: &Waker) -> Option<Waker> {
+        self.settle(seat);
+        self.child(*seat)?.waker.replace(waker.clone())
     }
 
     /// The waker of each, to be told of a cancel. Who comes later sees the cancel itself.

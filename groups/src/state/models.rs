@@ -48,11 +48,11 @@ fn ending(state: &Arc<State<u8>>, seat: Seat) -> thread::JoinHandle<()> {
 fn loom_a_cancel_reaches_a_child_or_the_child_sees_it() {
     loom::model(|| {
         let state = Arc::new(State::<u8>::new(UNLIMITED));
-        let seat = entered(state.enter());
+        let mut seat = entered(state.enter());
         let other = Arc::clone(&state);
         let canceller = thread::spawn(move || other.cancel());
         let (woken, waker) = woken();
-        let in_time = state.listen(seat, &waker);
+        let in_time = state.listen(&mut seat, &waker);
         let seen = state.is_cancelled();
         canceller.join().expect("no panic");
         assert!(seen || woken.is_woken() || !in_time, "it sleeps for ever");
@@ -119,12 +119,12 @@ fn loom_a_lent_slot_comes_back() {
         let state = Arc::new(State::<u8>::new(1));
         let parent = entered(state.enter());
         let (woken, waker) = woken();
-        let (entry, key) = state.enter_or_join(Some(parent), &waker);
+        let (entry, key) = state.enter_or_join(Some(parent.number), &waker);
         let (child, key) = (entered(entry), key.expect("the parent waits for a slot"));
         let child = ending(&state, child);
         let (_, stranger) = state.enter_or_join(None, Waker::noop());
         child.join().expect("no panic");
-        assert!(woken.is_woken() && state.reclaim(key, parent, &waker), "it was first in line");
+        assert!(woken.is_woken() && state.reclaim(key, parent.number, &waker), "it was first in line");
         assert_eq!(state.enter(), Entry::Full);
         state.finish(parent, None, false, || ());
         if let Some(stranger) = stranger {
@@ -174,11 +174,82 @@ fn loom_a_cancel_beside_a_spawn_and_a_wait_for_a_slot() {
         } else {
             assert_eq!(second, Entry::Cancelled);
         }
-        if let Entry::In(seat) = first {
-            assert!(!state.listen(seat, &waker));
+        if let Entry::In(mut seat) = first {
+            assert!(!state.listen(&mut seat, &waker));
             state.finish(seat, None, false, || ());
         }
         assert!(state.poll_end(true, &waker).is_ready());
         assert!(state.take_done().2, "the refusal is remembered");
+    });
+}
+
+/// Somebody spawns without the lock while the owner closes the group: the child is refused, or waited for.
+#[test]
+fn loom_a_child_enters_while_the_owner_closes() {
+    loom::model(|| {
+        let state = Arc::new(State::<u8>::new(UNLIMITED));
+        let other = Arc::clone(&state);
+        let spawner = thread::spawn(move || match other.enter() {
+            Entry::In(seat) => {
+                other.finish(seat, Some(7), false, || ());
+                true
+            }
+            refused => {
+                assert_eq!(refused, Entry::Closed);
+                false
+            }
+        });
+        let (woken, waker) = woken();
+        let closed = state.poll_end(true, &waker).is_ready();
+        let entered = spawner.join().expect("no panic");
+        assert_eq!(entered && !closed, woken.is_woken(), "the owner is told of the end if it waits for it");
+        assert!(state.poll_end(true, &waker).is_ready());
+        assert_eq!(state.take_done().0.len(), usize::from(entered));
+    });
+}
+
+/// A limit comes while one enters without the lock and another ends: the slots add up.
+#[test]
+fn loom_a_limit_comes_beside_a_spawn_and_an_end() {
+    loom::model(|| {
+        let state = Arc::new(State::<u8>::new(UNLIMITED));
+        let first = ending(&state, entered(state.enter()));
+        let other = Arc::clone(&state);
+        let second = thread::spawn(move || other.enter());
+        state.set_limit(2);
+        first.join().expect("no panic");
+        let second = second.join().expect("no panic");
+        let room = match second {
+            Entry::In(_) => 1,
+            refused => {
+                assert_eq!(refused, Entry::Full, "only before the first has ended");
+                2
+            }
+        };
+        assert_eq!((0..3).filter(|_| matches!(state.enter(), Entry::In(_))).count(), room);
+    });
+}
+
+/// One child is to end alone, for somebody outside says so, while it leaves its waker.
+#[test]
+fn loom_who_is_to_end_alone_sees_it_or_is_woken() {
+    loom::model(|| {
+        let state = Arc::new(State::<u8>::new(UNLIMITED));
+        let mut seat = entered(state.enter());
+        state.settle(&mut seat);
+        let asked = Arc::new(AtomicBool::new(false));
+        let (other, ask, handle) = (Arc::clone(&state), Arc::clone(&asked), seat);
+        let aborter = thread::spawn(move || {
+            ask.store(true, Ordering::Release);
+            other.rouse(handle);
+        });
+        let (woken, waker) = woken();
+        assert!(state.listen(&mut seat, &waker));
+        let seen = asked.load(Ordering::Acquire);
+        if seen {
+            state.finish(seat, Some(0), false, || ());
+        }
+        aborter.join().expect("no panic");
+        assert!(seen || woken.is_woken(), "it sleeps for ever");
     });
 }
