@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 mod consumers;
 mod counters;
+pub mod crash;
 pub mod decode;
 pub mod domain;
 pub mod generate;

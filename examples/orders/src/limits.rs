@@ -48,6 +48,11 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CHECKPOINT_PAGES: u32 = 16_384;
 /// KiB of page cache of the writing connection: the inner pages of every index, and then some.
 pub const CACHE_KIB: u32 = 64 << 10;
+/// Orders whose keys wait for their place in the index (some 4 MiB), and events between two writings of the
+/// stock. The more wait the more of them share a page; opening the store after a crash writes what is left.
+pub const LAG: usize = 32 << 10;
+/// Latest events kept in memory for those who follow the log (512 KiB): who is further behind reads the table.
+pub const TAIL: usize = 16 << 10;
 
 // The stages behind the store.
 

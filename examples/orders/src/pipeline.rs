@@ -18,11 +18,13 @@ use tidemill::JoinHandle;
 use crate::{
     Count, Counters, Stages, Stopper,
     catalogue::{self, Catalogue},
-    consumers, decode,
+    consumers,
+    crash::{self, Step},
+    decode,
     domain::{BodyHash, IdempotencyKey, Kind, Order, Reject},
     limits, pay,
     price::price,
-    store::{Consumer, Placement, Store, StoreError, Stored},
+    store::{Consumer, Placement, Shop, Store, StoreError, Stored},
 };
 
 /// What a pipeline is made of.
@@ -38,6 +40,8 @@ pub struct Config {
     pub stock: u64,
     /// Orders between arrival and answer; more are refused with [`Kind::Overloaded`].
     pub in_flight: usize,
+    /// How much the tuned store may put off: see [`Shop::lag`].
+    pub lag: usize,
 }
 
 impl Config {
@@ -49,6 +53,7 @@ impl Config {
             products: limits::PRODUCTS,
             stock: limits::STOCK,
             in_flight: limits::IN_FLIGHT,
+            lag: limits::LAG,
         }
     }
 }
@@ -108,8 +113,9 @@ impl Pipeline {
     /// # Errors
     /// What the store says.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
-        let shop = catalogue::shop(config.products);
-        let store = Store::open(config.stages.store, &config.db, &shop, config.stock)?;
+        let products = catalogue::shop(config.products);
+        let shop = Shop { products: &products, stock: config.stock, lag: config.lag };
+        let store = Store::open(config.stages.store, &config.db, &shop)?;
         let products = store.reader()?.products()?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -143,7 +149,10 @@ impl Pipeline {
 
     async fn place_admitted(&self, key: IdempotencyKey, body: Bytes) -> Result<Receipt, Reject> {
         let order = self.check(key, body)?;
-        match self.inner.store.place(order).await {
+        crash::passing(Step::OrderChecked);
+        let placed = self.inner.store.place(order).await;
+        crash::passing(Step::OrderAnswered);
+        match placed {
             Ok(Placement::Accepted(answer)) => Ok(Receipt { answer, is_replay: false }),
             Ok(Placement::Replayed(answer)) => Ok(Receipt { answer, is_replay: true }),
             Ok(Placement::Rejected(reject)) => Err(reject),

@@ -39,6 +39,12 @@ impl fmt::Display for Variant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName(String);
 
+impl UnknownName {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} is none of the known names", self.0)

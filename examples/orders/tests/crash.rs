@@ -1,10 +1,13 @@
-//! What survives SIGKILL and SIGTERM under load: everything a client was told is accepted, once.
+//! What survives SIGKILL, SIGTERM and a crash at any named step under load: everything a client was told is
+//! accepted, once.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use std::{
     fs,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +16,7 @@ use std::{
     thread,
 };
 
-use orders::generate::Generator;
+use orders::{crash::Step, generate::Generator};
 use support::{Client, Service, TempDir, orders};
 
 const SENDERS: u64 = 8;
@@ -39,7 +42,8 @@ impl Load {
         let senders = (0..SENDERS).map(sender).collect();
         drop(warm);
         for _ in 0..SENDERS {
-            is_warm.recv().unwrap();
+            // A sender whose server is gone before that is warm as well.
+            let _ = is_warm.recv();
         }
         Self { stop, senders }
     }
@@ -128,4 +132,53 @@ fn terminated_under_load_it_ends_in_order_and_in_time() {
         let shop = Service::shop(variant, &dir.file("shop.db"), &provider.url());
         settle_and_check(shop, &provider, &dir, &accepted);
     }
+}
+
+/// Few orders in arrears, so that the tuned store writes its projections.
+const OFTEN: [&str; 2] = ["--lag", "16"];
+
+fn is_abort(status: ExitStatus) -> bool {
+    status.signal() == Some(libc::SIGABRT)
+}
+
+/// A shop that crashes there, and one that goes on.
+fn crash_at(step: Step, variant: &str) {
+    let dir = TempDir::new();
+    let provider = Service::provider("declined=0.1");
+    let db = dir.file("shop.db");
+    let mut accepted = String::new();
+    // The third passing in the first life, then the first one: of what was left behind.
+    for (first, passing) in [(0, 3), (WARM as u64 / 2, 1)] {
+        let at = format!("{step}:{}", if step == Step::Opening { 1 } else { passing });
+        let mut command = Service::shop_command(variant, &db, &provider.url());
+        match Service::try_start(command.args(OFTEN).args(["--crash-at", &at])) {
+            Err(status) => assert!(is_abort(status), "{variant} {at}: {status}"),
+            Ok(shop) => {
+                let load = Load::start(&shop.addr, first);
+                let status = shop.wait();
+                accepted += &load.stop();
+                assert!(is_abort(status), "{variant} {at}: {status}");
+            }
+        }
+        if step == Step::Opening {
+            // Something to open again.
+            let shop = Service::start(Service::shop_command(variant, &db, &provider.url()).args(OFTEN));
+            let load = Load::start(&shop.addr, first);
+            shop.kill();
+            accepted += &load.stop();
+        }
+    }
+    let shop = Service::start(Service::shop_command(variant, &db, &provider.url()).args(OFTEN));
+    settle_and_check(shop, &provider, &dir, &accepted);
+}
+
+#[test]
+fn a_crash_at_any_step_of_the_tuned_form_loses_nothing_and_pays_nothing_twice() {
+    Step::ALL.into_iter().for_each(|(step, _)| crash_at(step, "tuned"));
+}
+
+#[test]
+fn a_crash_at_any_step_of_the_naive_form_loses_nothing_and_pays_nothing_twice() {
+    let steps = Step::ALL.into_iter().filter(|(step, _)| *step != Step::ProjectionsWritten);
+    steps.for_each(|(step, _)| crash_at(step, "naive"));
 }

@@ -66,15 +66,13 @@ fn a_shop_at_rest_holds_and_every_invariant_speaks_of_something() {
 #[test]
 fn each_invariant_sees_its_own_breach() {
     let breaches = [
-        ("accepted-present", "UPDATE idempotency SET key = x'00' WHERE order_id = 1"),
-        ("one-key", "DELETE FROM idempotency WHERE order_id = 2"),
-        (
-            "one-key",
-            "INSERT INTO idempotency SELECT x'00', body_hash, order_id, status, response
-                     FROM idempotency WHERE order_id = 1",
-        ),
-        ("total", "UPDATE order_lines SET unit_price_cents = 1 WHERE order_id = 1 AND line = 0"),
-        ("total", "DELETE FROM order_lines WHERE order_id = 2"),
+        ("accepted-present", "UPDATE orders SET key = x'00' WHERE id = 1"),
+        ("one-key", "UPDATE orders SET key = (SELECT key FROM orders WHERE id = 1) WHERE id = 2"),
+        ("one-key", "INSERT INTO idempotency VALUES (x'00', 1)"),
+        ("one-key", "UPDATE marks SET keys_below = 3"),
+        ("total", "UPDATE orders SET lines = '[[0,1,1]]' WHERE id = 1"),
+        ("total", "UPDATE orders SET lines = '[]' WHERE id = 2"),
+        ("stock", "UPDATE marks SET stock_seq = stock_seq + 1"),
         ("stock", "UPDATE stock SET available = available - 1 WHERE product = 3"),
         ("payment", "UPDATE payments SET receipt = 'r-2' WHERE order_id = 2"),
         ("payment", "UPDATE payments SET amount_cents = 1 WHERE order_id = 1"),
@@ -88,8 +86,10 @@ fn each_invariant_sees_its_own_breach() {
         ("events", "UPDATE outbox SET seq = 0 WHERE order_id = 1 AND kind = 2"),
         ("no-orphans", "INSERT INTO outbox VALUES (9, 77, 1, 100)"),
         ("no-orphans", "INSERT INTO deliveries VALUES (77, 3)"),
-        ("inbox", "DELETE FROM inbox WHERE consumer = 1"),
-        ("inbox", "INSERT INTO inbox VALUES (9, 2)"),
+        ("effects", "UPDATE deliveries SET event = 1"),
+        ("effects", "INSERT INTO deliveries SELECT 2, event FROM deliveries"),
+        ("effects", "UPDATE notifications SET kind = 3 WHERE order_id = 1"),
+        ("effects", "INSERT INTO notifications VALUES (9, 2, 3)"),
     ];
     for (name, breach) in breaches {
         let (db, evidence) = shop_at_rest();

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{Failure, Verdict};
-use crate::{Config, Pipeline, Stages, Stopper, intake, limits};
+use crate::{Config, Pipeline, Stages, Stopper, crash::Crash, intake, limits};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -38,11 +38,20 @@ pub(super) struct Args {
     /// Orders between arrival and answer; more are answered 503.
     #[arg(long, default_value_t = limits::IN_FLIGHT)]
     in_flight: usize,
+    /// Orders whose keys the index, and events whose stock the table may lack.
+    #[arg(long, default_value_t = limits::LAG)]
+    lag: usize,
+    /// Crash at a step, such as `order-committed`, or at its third passing: `order-committed:3`.
+    #[arg(long)]
+    crash_at: Option<Crash>,
 }
 
 pub(super) async fn serve(args: Args) -> Result<Verdict, Failure> {
-    let Args { variant: stages, db, products, stock, in_flight, .. } = args;
-    let config = Config { stages, db, products, stock, in_flight };
+    let Args { variant: stages, db, products, stock, in_flight, lag, .. } = args;
+    let config = Config { stages, db, products, stock, in_flight, lag };
+    if let Some(crash) = args.crash_at {
+        crash.arm();
+    }
     let pipeline = tidemill::blocking(|| Pipeline::open(&config))?;
     let provider = Provider::start(args.payment_url).await?;
     let workers = pipeline.start(&provider.gateway()?)?;

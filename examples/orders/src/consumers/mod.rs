@@ -2,16 +2,18 @@
 //!
 //! The outbox is the event log. It is written in the transaction of the change it tells of and read by
 //! sequence number from each consumer's own offset, so there is no relay that could lose or reorder
-//! anything. Reading is at-least-once (the offset may lag behind a crash); the inbox row, in the same
-//! transaction as the effect, makes the *effect* exactly-once.
+//! anything. Reading is at-least-once (the offset may lag behind a crash); that the effect's row has the
+//! event for its primary key, and so is its own inbox row, makes the *effect* exactly-once.
 //!
 //! **Naive** deals with one event at a time and records its offset after each page; **tuned** hands a
-//! whole page to the store, effects, inbox and offset together.
+//! whole page to the store, effects and offset together.
 
 use tidemill::JoinHandle;
 
 use crate::{
-    Count, Pipeline, Stop, Variant, limits,
+    Count, Pipeline, Stop, Variant,
+    crash::{self, Step},
+    limits,
     store::{Consumer, Consumption, Event, Reader, StoreError},
 };
 
@@ -42,7 +44,7 @@ impl Follower {
             match self.turn_page().await {
                 Ok(offset) => self.offset = offset,
                 Err(error) => {
-                    // The same page comes again; what had its effect is in the inbox.
+                    // The same page comes again; what had its effect has its row.
                     eprintln!("{:?}: {error}", self.consumer);
                     self.pipeline.counters().add(Count::StoreErrors, 1);
                     tokio::time::sleep(limits::STORE_PAUSE).await;
@@ -53,7 +55,8 @@ impl Follower {
 
     /// Reads a page, gives it its effect and says how far that was.
     async fn turn_page(&mut self) -> Result<u64, StoreError> {
-        let page = tidemill::blocking(|| self.reader.events(self.offset, limits::PAGE))?;
+        let page = self.pipeline.store().events(&self.reader, self.offset, limits::PAGE)?;
+        crash::passing(Step::EventsRead);
         let whole = Consumption::of_page(self.consumer, &page);
         match self.pipeline.stages().consumers {
             Variant::Tuned => self.consume(whole).await?,

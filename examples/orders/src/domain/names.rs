@@ -24,7 +24,7 @@ const CUSTOMER_INLINE: usize = 24;
 /// assert_eq!(IdempotencyKey::new(&[b'k'; 256]), Err(KeyError::TooLong(256)));
 /// # Ok::<(), KeyError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(SmallVec<[u8; KEY_INLINE]>);
 
 impl IdempotencyKey {

@@ -15,11 +15,12 @@ use tokio::{
 };
 
 use crate::{
-    limits,
-    store::{Event, Reader, Store, StoreError},
+    Pipeline, limits,
+    store::{Event, Reader, StoreError},
 };
 
 pub(super) struct Feed {
+    pipeline: Pipeline,
     log: Mutex<Log>,
     /// Orders to ask about again and when; the wait is the same for all, so the first is due first.
     again: SyncMutex<VecDeque<(Instant, Event)>>,
@@ -33,10 +34,10 @@ struct Log {
 }
 
 impl Feed {
-    pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
-        let (reader, head) = (store.reader()?, store.progress().follow());
+    pub(super) fn open(pipeline: Pipeline) -> Result<Self, StoreError> {
+        let (reader, head) = (pipeline.store().reader()?, pipeline.store().progress().follow());
         let log = Log { reader, head, cursor: 0, page: VecDeque::new() };
-        Ok(Self { log: Mutex::new(log), again: SyncMutex::default() })
+        Ok(Self { pipeline, log: Mutex::new(log), again: SyncMutex::default() })
     }
 
     /// Waits for unpaid orders and takes up to `max`. While one worker waits here the others wait for
@@ -49,7 +50,7 @@ impl Feed {
                 return due;
             }
             if log.page.is_empty() {
-                log.turn_page().await;
+                log.turn_page(&self.pipeline).await;
             }
             if !log.page.is_empty() {
                 let count = log.page.len().min(max);
@@ -82,22 +83,16 @@ impl Feed {
 }
 
 impl Log {
-    /// Reads the next page, if the head says that there is one.
-    async fn turn_page(&mut self) {
+    /// Reads the pages that the head says are there, until one has something to pay.
+    async fn turn_page(&mut self, pipeline: &Pipeline) {
         let head = *self.head.borrow_and_update();
-        if head <= self.cursor {
-            return;
-        }
-        match tidemill::blocking(|| self.reader.unpaid(self.cursor, limits::PAGE)) {
-            Ok(page) => {
-                // A page that is not full covers all that was committed when we looked at the head.
-                let last = page.last().map_or(0, |event| event.seq);
-                self.cursor = if page.len() < limits::PAGE { head.max(last) } else { last };
-                self.page = page.into();
-            }
-            Err(error) => {
-                eprintln!("unpaid orders: {error}");
-                tokio::time::sleep(limits::STORE_PAUSE).await;
+        while self.cursor < head && self.page.is_empty() {
+            match pipeline.store().unpaid(&self.reader, self.cursor, limits::PAGE) {
+                Ok((page, reach)) => (self.page, self.cursor) = (page.into(), reach),
+                Err(error) => {
+                    eprintln!("unpaid orders: {error}");
+                    tokio::time::sleep(limits::STORE_PAUSE).await;
+                }
             }
         }
     }

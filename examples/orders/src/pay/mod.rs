@@ -32,7 +32,7 @@ struct Cashier {
 /// Starts the stage.
 pub(crate) fn start(pipeline: &Pipeline, gateway: &Gateway, stop: &Stop) -> Result<Vec<JoinHandle<()>>, StoreError> {
     let (pipeline, gateway) = (pipeline.clone(), gateway.clone());
-    let feed = Feed::open(pipeline.store())?;
+    let feed = Feed::open(pipeline.clone())?;
     let variant = pipeline.stages().pay;
     let cashier = Arc::new(Cashier { pipeline, gateway, feed });
     Ok(match variant {

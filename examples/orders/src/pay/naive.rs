@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::{Cashier, charge};
-use crate::{Stop, limits, store::Event};
+use crate::{
+    Stop,
+    crash::{self, Step},
+    limits,
+    store::Event,
+};
 
 pub(super) async fn run(cashier: Arc<Cashier>, stop: Stop) {
     loop {
@@ -18,6 +23,8 @@ pub(super) async fn run(cashier: Arc<Cashier>, stop: Stop) {
 }
 
 async fn pay(cashier: Arc<Cashier>, event: Event) {
+    crash::passing(Step::ChargeAsked);
     let answer = cashier.gateway.charge(charge(&event)).await;
+    crash::passing(Step::ChargeAnswered);
     cashier.settle(vec![(event, answer)]).await;
 }

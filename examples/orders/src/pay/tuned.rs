@@ -5,7 +5,12 @@ use std::sync::Arc;
 use tidemill::JoinHandle;
 
 use super::{Cashier, charge};
-use crate::{Stop, limits, store::Event};
+use crate::{
+    Stop,
+    crash::{self, Step},
+    limits,
+    store::Event,
+};
 
 pub(super) fn start(cashier: &Arc<Cashier>, stop: &Stop) -> Vec<JoinHandle<()>> {
     let worker = |_| tidemill::spawn(work(Arc::clone(cashier), stop.clone()));
@@ -27,7 +32,9 @@ async fn work(cashier: Arc<Cashier>, stop: Stop) {
 
 async fn pay(cashier: &Cashier, events: Vec<Event>) {
     let charges: Vec<_> = events.iter().map(charge).collect();
+    crash::passing(Step::ChargeAsked);
     let answers = cashier.gateway.charge_batch(&charges).await;
+    crash::passing(Step::ChargeAnswered);
     let answers = answers.expect("the feed keeps to the limit and hands out each order once");
     cashier.settle(events.into_iter().zip(answers).collect()).await;
 }

@@ -5,17 +5,22 @@
 //! takes whatever has queued up into one transaction of prepared statements and answers everybody after
 //! its commit (group commit): the `fsync` is paid once per group, and no lock is ever contended.
 //!
+//! The tuned form writes no more than the order's own row and its event: the tables of the stock and of the
+//! keys are projections of those, brought up in bulk and at every opening (`schema`).
+//!
 //! Reads go through connections of their own ([`Reader`]) and never wait for the writer (WAL).
 //!
 //! Not taken: several writing connections (SQLite has one writer at a time, they would queue inside it
 //! with worse manners), and savepoints per order (an order that cannot be taken is found out before its
 //! first row is written, so there is nothing to roll back).
 
+mod lines;
 mod naive;
 mod progress;
 mod reader;
 mod records;
 mod schema;
+mod tail;
 mod tuned;
 
 use std::{
@@ -35,6 +40,7 @@ use crate::{Variant, catalogue::ProductRow, domain::Order};
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
+    variant: Variant,
     progress: Arc<Progress>,
     path: PathBuf,
 }
@@ -43,6 +49,19 @@ pub struct Store {
 enum Writer {
     Naive(naive::Writer),
     Tuned(tuned::Writer),
+}
+
+/// What a new store is filled with, and how far it may put off what it could do with every order.
+#[derive(Clone, Copy, Debug)]
+pub struct Shop<'a> {
+    /// Its products.
+    pub products: &'a [ProductRow],
+    /// Pieces of each.
+    pub stock: u64,
+    /// Orders whose keys the index, and events whose stock the table may lack; see [`limits::LAG`].
+    ///
+    /// [`limits::LAG`]: crate::limits::LAG
+    pub lag: usize,
 }
 
 /// Events a consumer has dealt with: their effects are to be recorded.
@@ -71,14 +90,14 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn open(variant: Variant, path: &Path, shop: &[ProductRow], stock: u64) -> Result<Self, StoreError> {
-        let connection = schema::open(path, shop, stock)?;
+    pub fn open(variant: Variant, path: &Path, shop: &Shop<'_>) -> Result<Self, StoreError> {
+        let connection = schema::open(path, variant, shop)?;
         let progress = Arc::new(Progress::load(&connection)?);
         let writer = match variant {
             Variant::Naive => Writer::Naive(naive::Writer::new(connection, Arc::clone(&progress))),
-            Variant::Tuned => Writer::Tuned(tuned::Writer::start(connection, Arc::clone(&progress))?),
+            Variant::Tuned => Writer::Tuned(tuned::Writer::start(connection, shop.lag, Arc::clone(&progress))?),
         };
-        Ok(Self { writer, progress, path: path.to_owned() })
+        Ok(Self { writer, variant, progress, path: path.to_owned() })
     }
 
     /// Takes an order. An `Ok` is durable. Dropped while waiting, the order may be taken or not.
@@ -114,6 +133,47 @@ impl Store {
             Writer::Naive(writer) => writer.consume(&consumption),
             Writer::Tuned(writer) => writer.consume(consumption).await,
         }
+    }
+
+    /// The events after `seq`, oldest first, at most `limit`: from memory if they are recent, else with
+    /// `reader`, which blocks on the disk.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn events(&self, reader: &Reader, seq: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        match self.recent(seq, limit) {
+            Some(events) => Ok(events),
+            None => tidemill::blocking(|| reader.events(seq, limit)),
+        }
+    }
+
+    /// Of the events after `seq`, the acceptances that had no outcome of their payment when their follower,
+    /// of which there must be only one, asks for them the first time; and how far in the log that reaches.
+    ///
+    /// What is recent was accepted in this run, and nobody can have settled it before it was handed out here.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn unpaid(&self, reader: &Reader, seq: u64, limit: usize) -> Result<(Vec<Event>, u64), StoreError> {
+        if let Some(mut events) = self.recent(seq, limit) {
+            let reach = events.last().map_or(seq, |event| event.seq);
+            events.retain(|event| event.kind == EventKind::Accepted);
+            return Ok((events, reach));
+        }
+        // A page that is not full covers all that was committed before it was read.
+        let head = self.progress.head();
+        let page = tidemill::blocking(|| reader.unpaid(seq, limit))?;
+        let last = page.last().map_or(0, |event| event.seq);
+        let reach = if page.len() < limit { head.max(last) } else { last };
+        Ok((page, reach))
+    }
+
+    /// The naive form reads everything from the table.
+    fn recent(&self, seq: u64, limit: usize) -> Option<Vec<Event>> {
+        if self.variant == Variant::Naive {
+            return None;
+        }
+        self.progress.recent(seq, limit)
     }
 
     /// A connection of its own to read with.

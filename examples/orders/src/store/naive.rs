@@ -10,9 +10,10 @@ use orders_payment::Outcome;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{
-    Consumer, Consumption, EventKind, Placement, Progress, Settled, Settlement, StoreError, Stored, progress::Advance,
+    Consumer, Consumption, Event, EventKind, Placement, Progress, Settled, Settlement, StoreError, Stored, lines,
+    progress::Advance,
 };
-use crate::domain::{Line, Order};
+use crate::domain::{Line, Money, Order};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -50,19 +51,15 @@ impl Writer {
     }
 
     /// A transaction for each event, and one for the offset behind them: after a crash in between,
-    /// the events are read again and the inbox knows them.
+    /// the events are read again and their effects are there.
     pub(super) fn consume(&self, consumption: &Consumption) -> Result<u64, StoreError> {
         let consumer = consumption.consumer as i64;
         let mut new = 0;
         for event in &consumption.events {
             new += self.write(|write| {
-                let seq = event.seq;
-                let inbox = format!("INSERT OR IGNORE INTO inbox VALUES ({seq}, {consumer})");
-                if write.execute(&inbox)? == 0 {
-                    return Ok(0);
-                }
-                write.execute(&effect(consumption.consumer, seq, event.order, event.kind))?;
-                Ok(1)
+                let effect = effect(consumption.consumer, event.seq, event.order, event.kind);
+                write.advance.effects = write.execute(&effect)? as u64;
+                Ok(write.advance.effects)
             })?;
         }
         if let Some(seq) = consumption.offset {
@@ -88,7 +85,9 @@ impl Writer {
             if outcome.is_rolled_back() {
                 write.transaction.rollback()?;
             } else {
+                write.advance.is_written();
                 write.transaction.commit()?;
+                write.advance.is_committed();
                 self.progress.advance(&write.advance);
             }
             Ok(outcome)
@@ -129,18 +128,21 @@ impl Write<'_> {
         self.transaction.query_row(sql, [], |row| row.get(0))
     }
 
-    fn publish(&mut self, order: u64, kind: EventKind, cents: u64) -> SqlResult<()> {
+    fn publish(&mut self, order: u64, event: EventKind, cents: u64) -> SqlResult<()> {
         let seq = self.number("SELECT ifnull(max(seq), 0) + 1 FROM outbox")?;
-        let kind = kind as i64;
+        let kind = event as i64;
         self.execute(&format!("INSERT INTO outbox VALUES ({seq}, {order}, {kind}, {cents})"))?;
-        self.advance.head = Some(seq);
+        self.advance.events.push(Event { seq, order, kind: event, amount: Money::from_cents(cents) });
         Ok(())
     }
 }
 
 fn known_key(write: &Write<'_>, order: &Order) -> SqlResult<Option<Placement>> {
     let key = blob(order.key.as_bytes());
-    let sql = format!("SELECT body_hash, status, response FROM idempotency WHERE key = {key}");
+    let sql = format!(
+        "SELECT body_hash, status, response FROM orders \
+         WHERE id = (SELECT order_id FROM idempotency WHERE key = {key})"
+    );
     let known = write.transaction.query_row(&sql, [], |row| {
         let hash: Vec<u8> = row.get(0)?;
         let body: Vec<u8> = row.get(2)?;
@@ -160,18 +162,18 @@ fn take_stock(write: &Write<'_>, line: &Line) -> SqlResult<bool> {
 
 fn insert_order(write: &mut Write<'_>, order: &Order) -> SqlResult<Stored> {
     let id = write.number("SELECT ifnull(max(id), 0) + 1 FROM orders")?;
-    let customer = text(&String::from_utf8_lossy(order.customer.as_bytes()));
-    let (cents, document) = (order.total.cents(), blob(&order.document));
-    write.execute(&format!("INSERT INTO orders VALUES ({id}, {customer}, {cents}, {document})"))?;
-    for (number, line) in order.lines.iter().enumerate() {
-        let Line { product, quantity, unit_price } = line;
-        let price = unit_price.cents();
-        write.execute(&format!("INSERT INTO order_lines VALUES ({id}, {number}, {product}, {quantity}, {price})"))?;
-    }
     let stored = Stored::accepted(id, order.total);
     let (key, hash) = (blob(order.key.as_bytes()), blob(order.body_hash.as_bytes()));
     let (status, response) = (stored.status, blob(&stored.body));
-    write.execute(&format!("INSERT INTO idempotency VALUES ({key}, {hash}, {id}, {status}, {response})"))?;
+    let customer = text(&String::from_utf8_lossy(order.customer.as_bytes()));
+    let (cents, document) = (order.total.cents(), blob(&order.document));
+    let mut lines = String::new();
+    lines::write(&order.lines, &mut lines);
+    write.execute(&format!(
+        "INSERT INTO orders VALUES \
+         ({id}, {key}, {hash}, {status}, {response}, {customer}, {cents}, '{lines}', {document})"
+    ))?;
+    write.execute(&format!("INSERT INTO idempotency VALUES ({key}, {id})"))?;
     write.publish(id, EventKind::Accepted, cents)?;
     write.advance.accepted += 1;
     Ok(stored)
@@ -213,9 +215,9 @@ fn release_stock(write: &Write<'_>, order: u64) -> SqlResult<usize> {
 
 fn effect(consumer: Consumer, seq: u64, order: u64, kind: EventKind) -> String {
     match consumer {
-        Consumer::Delivery => format!("INSERT INTO deliveries VALUES ({order}, {seq})"),
+        Consumer::Delivery => format!("INSERT OR IGNORE INTO deliveries VALUES ({order}, {seq})"),
         Consumer::Notification => {
-            format!("INSERT INTO notifications VALUES ({seq}, {order}, {})", kind as i64)
+            format!("INSERT OR IGNORE INTO notifications VALUES ({seq}, {order}, {})", kind as i64)
         }
     }
 }

@@ -1,14 +1,18 @@
 //! How far everybody is, as known in memory: what has been committed and nothing else.
 //!
 //! The head of the log is at the same time the wake-up for those who follow it. It is a hint: a stage
-//! that misses one still finds the events in the table.
+//! that misses one still finds the events, the latest in memory and all of them in the table.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::Consumer;
+use super::{Consumer, Event, tail::Tail};
+use crate::crash::{self, Step};
 
 /// How many orders a settlement brought to a new state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,15 +29,43 @@ pub struct Progress {
     head: watch::Sender<u64>,
     offsets: [AtomicU64; Consumer::ALL.len()],
     unpaid: AtomicU64,
+    tail: Mutex<Tail>,
 }
 
 /// What one transaction changed; told after its commit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Advance {
     pub(super) accepted: u64,
     pub(super) settled: Settled,
     pub(super) offsets: [Option<u64>; Consumer::ALL.len()],
-    pub(super) head: Option<u64>,
+    /// In their order.
+    pub(super) events: Vec<Event>,
+    /// New effects of events.
+    pub(super) effects: u64,
+}
+
+impl Advance {
+    /// As new, with the room for events it had.
+    pub(super) fn clear(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        *self = Self { events, ..Self::default() };
+    }
+
+    /// All of it is written, and not committed.
+    pub(super) fn is_written(&self) {
+        self.pass([Step::OrderWritten, Step::SettlementWritten, Step::EffectsWritten]);
+    }
+
+    /// All of it is committed, and nobody has been told.
+    pub(super) fn is_committed(&self) {
+        self.pass([Step::OrderCommitted, Step::SettlementCommitted, Step::EffectsCommitted]);
+    }
+
+    fn pass(&self, steps: [Step; 3]) {
+        let done = [self.accepted, self.settled.paid + self.settled.cancelled, self.effects];
+        steps.into_iter().zip(done).filter(|(_, done)| *done > 0).for_each(|(step, _)| crash::passing(step));
+    }
 }
 
 impl Progress {
@@ -50,6 +82,7 @@ impl Progress {
             head: watch::Sender::new(head),
             offsets: [AtomicU64::new(offset(Consumer::Delivery)?), AtomicU64::new(offset(Consumer::Notification)?)],
             unpaid: AtomicU64::new(orders - settled),
+            tail: Mutex::default(),
         })
     }
 
@@ -63,9 +96,20 @@ impl Progress {
                 offset.store(to, Ordering::Relaxed);
             }
         }
-        if let Some(head) = by.head {
-            self.head.send_replace(head);
+        if let Some(last) = by.events.last() {
+            self.tail().push(&by.events);
+            self.head.send_replace(last.seq);
         }
+    }
+
+    /// The events after `seq`, oldest first, at most `limit`; `None` if memory does not reach back so far.
+    pub(super) fn recent(&self, seq: u64, limit: usize) -> Option<Vec<Event>> {
+        self.tail().after(seq, limit)
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        // A panic can only come from a lack of memory, before anything has changed.
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Follows the head of the log.

@@ -22,7 +22,11 @@ fn with_store<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
 }
 
 fn open(variant: Variant, db: &TempDb) -> Store {
-    Store::open(variant, db.path(), &shop(2), STOCK).unwrap()
+    open_with(variant, db, 2)
+}
+
+fn open_with(variant: Variant, db: &TempDb, lag: usize) -> Store {
+    Store::open(variant, db.path(), &Shop { products: &shop(2), stock: STOCK, lag }).unwrap()
 }
 
 fn order(key: &str, body: &'static str, lines: &[(u32, u32)]) -> Order {
@@ -68,7 +72,7 @@ fn declined() -> Outcome {
 
 fn available(store: &Store, product: u32) -> u64 {
     let connection = open_reader(&store.path).unwrap();
-    let sql = "SELECT available FROM stock WHERE product = ?";
+    let sql = "SELECT available FROM shelf WHERE product = ?";
     connection.query_row(sql, [product], |row| row.get(0)).unwrap()
 }
 
@@ -180,6 +184,47 @@ fn a_store_goes_on_where_it_stopped_in_either_form() {
             assert_eq!(available(&store, 0), STOCK - 2);
         });
     }
+}
+
+#[test]
+fn what_is_written_late_is_right_at_every_moment_and_complete_after_opening() {
+    for lag in [0, 1, 5, 100] {
+        let db = TempDb::new();
+        let key = |n: u32| (n * 37 % 101).to_string();
+        tidemill::block_on(async {
+            let store = open_with(Variant::Tuned, &db, lag);
+            for n in 1..=9 {
+                accepted(store.place(order(&key(n), "x", &[(0, 1)])).await.unwrap());
+                assert_eq!(available(&store, 0), STOCK - u64::from(n), "lag {lag}");
+                for known in 1..=n {
+                    let again = store.place(order(&key(known), "x", &[(0, 1)])).await.unwrap();
+                    assert!(matches!(again, Placement::Replayed(_)), "lag {lag}: {again:?}");
+                }
+            }
+            store.settle(vec![settlement(3, declined())]).await.unwrap();
+            assert_eq!(available(&store, 0), STOCK - 8, "lag {lag}");
+        });
+        for variant in [Variant::Naive, Variant::Tuned] {
+            let store = open_with(variant, &db, lag);
+            let connection = open_reader(&store.path).unwrap();
+            let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+            assert_eq!(number("SELECT count(*) FROM idempotency"), 9);
+            assert_eq!(number("SELECT available FROM stock WHERE product = 0"), STOCK - 8);
+            assert_eq!(available(&store, 0), STOCK - 8);
+        }
+    }
+}
+
+#[test]
+fn a_file_of_another_version_is_refused_and_not_touched() {
+    let db = TempDb::new();
+    let other = rusqlite::Connection::open(db.path()).unwrap();
+    other.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY)").unwrap();
+    let shop = Shop { products: &[], stock: 0, lag: 0 };
+    let error = Store::open(Variant::Tuned, db.path(), &shop).unwrap_err();
+    assert!(error.to_string().contains("version 0"), "{error}");
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    assert_eq!(other.query_row(tables, [], |row| row.get::<_, u64>(0)).unwrap(), 1);
 }
 
 #[test]

@@ -50,17 +50,29 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|status| panic!("{status}"))
+    }
+
+    /// The service, or how it ended before it said where it listens.
+    pub(crate) fn try_start(command: &mut Command) -> Result<Self, ExitStatus> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let addr = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}"));
-        Self { child, addr: addr.to_owned() }
+        match line.trim().strip_prefix("listening on http://") {
+            Some(addr) => Ok(Self { child, addr: addr.to_owned() }),
+            None => Err(child.wait().unwrap()),
+        }
     }
 
     pub(crate) fn shop(variant: &str, db: &Path, payment_url: &str) -> Self {
-        let db = db.to_str().unwrap();
-        let args = ["serve", "--variant", variant, "--db", db, "--listen", "127.0.0.1:0"];
-        Self::start(orders().args(args).args(["--payment-url", payment_url]))
+        Self::start(&mut Self::shop_command(variant, db, payment_url))
+    }
+
+    pub(crate) fn shop_command(variant: &str, db: &Path, payment_url: &str) -> Command {
+        let args = ["serve", "--variant", variant, "--listen", "127.0.0.1:0", "--payment-url", payment_url];
+        let mut command = orders();
+        command.args(args).arg("--db").arg(db);
+        command
     }
 
     pub(crate) fn provider(faults: &str) -> Self {
@@ -80,6 +92,11 @@ impl Service {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// SIGTERM; how it ended and how long that took.

@@ -1,17 +1,21 @@
 //! What the writer keeps in its head: the next numbers and the stock of every product.
 //!
 //! All of it can be read back from the tables, which is done at the start and after a failed commit;
-//! so it needs no durability of its own. Stock changes add up in memory and are written once per
-//! product and group, instead of once per line.
+//! so it needs no durability of its own. Stock changes add up in memory and are written once per product
+//! and [`LAG`](limits::LAG) events instead of once per line: the log has them all.
 
 use rusqlite::Connection;
 
 use crate::domain::Line;
+#[cfg(doc)]
+use crate::limits;
 
 /// The writer's memory.
 pub(super) struct Book {
     next_order: u64,
     next_seq: u64,
+    /// The first event that the table of the stock does not tell of.
+    unnoted_from: u64,
     /// By product number.
     shelves: Vec<Shelf>,
     /// Products whose shelf differs from its row.
@@ -25,11 +29,14 @@ struct Shelf {
 }
 
 impl Book {
+    /// What the tables say; the stock among them must be up to date.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let next = |sql| connection.query_row(sql, [], |row| row.get::<_, u64>(0));
+        let next_seq = next("SELECT ifnull(max(seq), 0) + 1 FROM outbox")?;
         let mut book = Self {
             next_order: next("SELECT ifnull(max(id), 0) + 1 FROM orders")?,
-            next_seq: next("SELECT ifnull(max(seq), 0) + 1 FROM outbox")?,
+            next_seq,
+            unnoted_from: next_seq,
             shelves: Vec::new(),
             touched: Vec::new(),
         };
@@ -44,13 +51,14 @@ impl Book {
         Ok(book)
     }
 
-    /// The number of the order that comes next; it is only used up by [`take_order`](Self::take_order).
+    /// The number of the order that comes next.
     pub(super) fn next_order(&self) -> u64 {
         self.next_order
     }
 
-    pub(super) fn take_order(&mut self) {
+    pub(super) fn take_order(&mut self) -> u64 {
         self.next_order += 1;
+        self.next_order - 1
     }
 
     pub(super) fn take_seq(&mut self) -> u64 {
@@ -91,6 +99,17 @@ impl Book {
         shelf
     }
 
+    /// How many events the table of the stock does not tell of.
+    pub(super) fn unnoted(&self) -> u64 {
+        self.next_seq - self.unnoted_from
+    }
+
+    /// The last event that the table of the stock tells of, now that every touched shelf is written.
+    pub(super) fn note(&mut self) -> u64 {
+        self.unnoted_from = self.next_seq;
+        self.next_seq - 1
+    }
+
     /// The touched shelves in the order of their rows, which are then clean again.
     pub(super) fn drain_touched(&mut self) -> impl Iterator<Item = (u32, u64)> + '_ {
         self.touched.sort_unstable();
@@ -115,7 +134,7 @@ mod tests {
     fn book(stock: &[u64]) -> Book {
         let shelf = |&available| Shelf { available, is_touched: false };
         let shelves = stock.iter().map(shelf).collect();
-        Book { next_order: 1, next_seq: 1, shelves, touched: Vec::new() }
+        Book { next_order: 1, next_seq: 1, unnoted_from: 1, shelves, touched: Vec::new() }
     }
 
     #[test]

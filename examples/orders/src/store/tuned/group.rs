@@ -10,12 +10,14 @@
 
 use rusqlite::Connection;
 
-use super::{Command, Reply, book::Book, tables::Tables};
+use super::{Command, Reply, book::Book, keys::RecentKeys, tables::Tables};
 use crate::{
+    crash::{self, Step},
     domain::{Money, Order},
     limits,
     store::{
         Consumption, Event, EventKind, Placement, Progress, Settled, Settlement, StoreError, Stored, progress::Advance,
+        schema,
     },
 };
 use orders_payment::Outcome;
@@ -23,9 +25,16 @@ use orders_payment::Outcome;
 type SqlResult<T> = rusqlite::Result<T>;
 
 /// Runs until every sender of commands is gone and the queue is empty.
-pub(super) fn run(connection: &Connection, book: Book, progress: &Progress, queue: &flume::Receiver<Command>) {
+pub(super) fn run(
+    connection: &Connection,
+    book: Book,
+    lag: usize,
+    progress: &Progress,
+    queue: &flume::Receiver<Command>,
+) {
     let tables = Tables::prepare(connection).expect("the tables were made by this very program");
-    let mut writer = Group { connection, tables, book, advance: Advance::default() };
+    let keys = RecentKeys::new(book.next_order());
+    let mut writer = Group { connection, tables, book, keys, lag, advance: Advance::default() };
     let mut answers = Vec::with_capacity(limits::GROUP);
     while let Ok(first) = queue.recv() {
         match writer.commit(first, queue, &mut answers) {
@@ -49,12 +58,14 @@ struct Group<'c> {
     connection: &'c Connection,
     tables: Tables<'c>,
     book: Book,
+    keys: RecentKeys,
+    lag: usize,
     advance: Advance,
 }
 
 impl Group<'_> {
     fn commit(&mut self, first: Command, queue: &flume::Receiver<Command>, answers: &mut Vec<Answer>) -> SqlResult<()> {
-        self.advance = Advance::default();
+        self.advance.clear();
         let began = self.connection.execute_batch("BEGIN IMMEDIATE");
         let mut weight = 0;
         let mut next = Some(first);
@@ -67,10 +78,28 @@ impl Group<'_> {
             next = if more { queue.try_recv().ok() } else { None };
         }
         applied?;
-        for (product, available) in self.book.drain_touched() {
-            self.tables.update_stock(product, available)?;
+        self.project()?;
+        self.advance.is_written();
+        self.connection.execute_batch("COMMIT")?;
+        self.advance.is_committed();
+        Ok(())
+    }
+
+    /// Writes what has come due of the projections.
+    fn project(&mut self) -> SqlResult<()> {
+        let Self { tables, book, keys, lag, .. } = self;
+        let index = |key: &_, order| tables.insert_key(key, order);
+        if let Some(order) = keys.sweep(*lag, book.next_order(), index)? {
+            tables.mark_keys(order)?;
         }
-        self.connection.execute_batch("COMMIT")
+        if book.unnoted() > *lag as u64 {
+            for (product, available) in book.drain_touched() {
+                tables.update_stock(product, available)?;
+            }
+            tables.mark_stock(book.note())?;
+            crash::passing(Step::ProjectionsWritten);
+        }
+        Ok(())
     }
 
     /// Carries a command out, unless the group has failed already, and keeps its answer for later.
@@ -92,33 +121,35 @@ impl Group<'_> {
     }
 
     fn place(&mut self, order: &Order) -> SqlResult<Placement> {
+        if let Some(known) = self.known_key(order)? {
+            return Ok(known);
+        }
         if let Err(number) = self.book.take_stock(&order.lines) {
-            let known = self.known_key(order)?;
-            return Ok(known.unwrap_or_else(|| Placement::out_of_stock(number)));
+            return Ok(Placement::out_of_stock(number));
         }
-        let id = self.book.next_order();
+        let id = self.book.take_order();
         let answer = Stored::accepted(id, order.total);
-        if !self.tables.insert_key(order, id, &answer)? {
-            order.lines.iter().for_each(|line| self.book.put_back(line.product, line.quantity));
-            let known = self.known_key(order)?;
-            return Ok(known.expect("the key that was in the way is there"));
-        }
-        self.book.take_order();
-        self.tables.insert_order(order, id)?;
+        self.tables.insert_order(order, id, &answer)?;
+        self.keys.insert(order.key.clone(), id);
         self.publish(id, EventKind::Accepted, order.total)?;
         self.advance.accepted += 1;
         Ok(Placement::Accepted(answer))
     }
 
     fn known_key(&mut self, order: &Order) -> SqlResult<Option<Placement>> {
-        let known = self.tables.select_key(order)?;
-        Ok(known.map(|(hash, stored)| Placement::for_known_key(order, &hash, stored)))
+        let known = match self.keys.get(&order.key) {
+            Some(id) => Some(id),
+            None => self.tables.select_key(&order.key)?,
+        };
+        let Some(id) = known else { return Ok(None) };
+        let (hash, stored) = self.tables.select_answer(id)?;
+        Ok(Some(Placement::for_known_key(order, &hash, stored)))
     }
 
     fn publish(&mut self, order: u64, kind: EventKind, amount: Money) -> SqlResult<()> {
-        let seq = self.book.take_seq();
-        self.advance.head = Some(seq);
-        self.tables.insert_event(&Event { seq, order, kind, amount })
+        let event = Event { seq: self.book.take_seq(), order, kind, amount };
+        self.advance.events.push(event);
+        self.tables.insert_event(&event)
     }
 
     fn settle(&mut self, settlements: &[Settlement]) -> SqlResult<Settled> {
@@ -158,6 +189,7 @@ impl Group<'_> {
         for event in &consumption.events {
             new += u64::from(self.tables.insert_effect(consumer, event)?);
         }
+        self.advance.effects += new;
         if let Some(seq) = consumption.offset {
             self.tables.replace_offset(consumer, seq)?;
             self.advance.offsets[consumer.index()] = Some(seq);
@@ -169,7 +201,11 @@ impl Group<'_> {
     fn recover(&mut self) -> SqlResult<()> {
         // Some errors have rolled the transaction back already, and then there is none to end.
         let _ = self.connection.execute_batch("ROLLBACK");
+        let recovering = self.connection.unchecked_transaction()?;
+        schema::catch_up(&recovering)?;
+        recovering.commit()?;
         self.book = Book::load(self.connection)?;
+        self.keys = RecentKeys::new(self.book.next_order());
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod book;
 mod group;
+mod keys;
 mod tables;
 
 use std::{io, sync::Arc, thread};
@@ -40,12 +41,13 @@ impl Command {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, progress: Arc<Progress>) -> Result<Self, StoreError> {
+    /// The projections may lack the keys of `lag` orders, and the stock of as many events.
+    pub(super) fn start(connection: Connection, lag: usize, progress: Arc<Progress>) -> Result<Self, StoreError> {
         let book = book::Book::load(&connection)?;
         let (commands, queue) = flume::bounded(limits::WRITER_QUEUE);
         let thread = thread::Builder::new()
             .name("orders-writer".to_owned())
-            .spawn(move || group::run(&connection, book, &progress, &queue))
+            .spawn(move || group::run(&connection, book, lag, &progress, &queue))
             .map_err(|error| no_thread(&error))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }

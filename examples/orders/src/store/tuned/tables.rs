@@ -3,12 +3,12 @@
 use orders_payment::Outcome;
 use rusqlite::{
     Connection, OptionalExtension, Statement, ToSql,
-    types::{ToSqlOutput, ValueRef},
+    types::{ToSqlOutput, Type, ValueRef},
 };
 
 use crate::{
-    domain::Order,
-    store::{Consumer, Event, Settlement, Stored},
+    domain::{IdempotencyKey, Order},
+    store::{Consumer, Event, Settlement, Stored, lines},
 };
 
 /// The compiled statements.
@@ -16,15 +16,18 @@ pub(super) struct Tables<'c> {
     insert_key: Statement<'c>,
     select_key: Statement<'c>,
     insert_order: Statement<'c>,
-    insert_line: Statement<'c>,
+    select_answer: Statement<'c>,
     select_lines: Statement<'c>,
     insert_event: Statement<'c>,
     insert_payment: Statement<'c>,
-    insert_inbox: Statement<'c>,
     insert_delivery: Statement<'c>,
     insert_notification: Statement<'c>,
     update_stock: Statement<'c>,
     replace_offset: Statement<'c>,
+    mark_stock: Statement<'c>,
+    mark_keys: Statement<'c>,
+    /// The lines of an order, as text.
+    lines: String,
 }
 
 type SqlResult<T> = rusqlite::Result<T>;
@@ -33,50 +36,54 @@ impl<'c> Tables<'c> {
     pub(super) fn prepare(connection: &'c Connection) -> SqlResult<Self> {
         let prepare = |sql| connection.prepare(sql);
         Ok(Self {
-            insert_key: prepare("INSERT OR IGNORE INTO idempotency VALUES (?, ?, ?, ?, ?)")?,
-            select_key: prepare("SELECT body_hash, status, response FROM idempotency WHERE key = ?")?,
-            insert_order: prepare("INSERT INTO orders VALUES (?, ?, ?, ?)")?,
-            insert_line: prepare("INSERT INTO order_lines VALUES (?, ?, ?, ?, ?)")?,
-            select_lines: prepare("SELECT product, quantity FROM order_lines WHERE order_id = ?")?,
+            insert_key: prepare("INSERT INTO idempotency VALUES (?, ?)")?,
+            select_key: prepare("SELECT order_id FROM idempotency WHERE key = ?")?,
+            insert_order: prepare("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
+            select_answer: prepare("SELECT body_hash, status, response FROM orders WHERE id = ?")?,
+            select_lines: prepare("SELECT lines FROM orders WHERE id = ?")?,
             insert_event: prepare("INSERT INTO outbox VALUES (?, ?, ?, ?)")?,
             insert_payment: prepare("INSERT OR IGNORE INTO payments VALUES (?, ?, ?, ?)")?,
-            insert_inbox: prepare("INSERT OR IGNORE INTO inbox VALUES (?, ?)")?,
-            insert_delivery: prepare("INSERT INTO deliveries VALUES (?, ?)")?,
-            insert_notification: prepare("INSERT INTO notifications VALUES (?, ?, ?)")?,
+            insert_delivery: prepare("INSERT OR IGNORE INTO deliveries VALUES (?, ?)")?,
+            insert_notification: prepare("INSERT OR IGNORE INTO notifications VALUES (?, ?, ?)")?,
             update_stock: prepare("UPDATE stock SET available = ?2 WHERE product = ?1")?,
             replace_offset: prepare("INSERT OR REPLACE INTO offsets VALUES (?, ?)")?,
+            mark_stock: prepare("UPDATE marks SET stock_seq = ?")?,
+            mark_keys: prepare("UPDATE marks SET keys_below = ?")?,
+            lines: String::with_capacity(256),
         })
     }
 
-    /// Whether the key was new; if not, nothing has changed.
-    pub(super) fn insert_key(&mut self, order: &Order, id: u64, answer: &Stored) -> SqlResult<bool> {
-        let (key, hash) = (order.key.as_bytes(), order.body_hash.as_bytes());
-        let new = self.insert_key.execute((key, hash, id, answer.status, &*answer.body))?;
-        Ok(new == 1)
+    pub(super) fn insert_key(&mut self, key: &IdempotencyKey, order: u64) -> SqlResult<()> {
+        self.insert_key.execute((key.as_bytes(), order)).map(drop)
     }
 
-    /// The hash of the body and the answer that belong to the key of `order`.
-    pub(super) fn select_key(&mut self, order: &Order) -> SqlResult<Option<(Vec<u8>, Stored)>> {
-        let known = self.select_key.query_row([order.key.as_bytes()], |row| {
+    /// The order of that key, if the index knows it.
+    pub(super) fn select_key(&mut self, key: &IdempotencyKey) -> SqlResult<Option<u64>> {
+        self.select_key.query_row([key.as_bytes()], |row| row.get(0)).optional()
+    }
+
+    pub(super) fn insert_order(&mut self, order: &Order, id: u64, answer: &Stored) -> SqlResult<()> {
+        lines::write(&order.lines, &mut self.lines);
+        let (key, hash, customer) = (order.key.as_bytes(), order.body_hash.as_bytes(), order.customer.as_bytes());
+        let (status, response) = (answer.status, &*answer.body);
+        let (total, lines) = (order.total.cents(), self.lines.as_bytes());
+        let row = (id, key, hash, status, response, Ascii(customer), total, Ascii(lines), &*order.document);
+        self.insert_order.execute(row).map(drop)
+    }
+
+    /// The hash of an order's body, and its answer.
+    pub(super) fn select_answer(&mut self, order: u64) -> SqlResult<(Vec<u8>, Stored)> {
+        self.select_answer.query_row([order], |row| {
             let body: Vec<u8> = row.get(2)?;
             Ok((row.get(0)?, Stored { status: row.get(1)?, body: body.into() }))
-        });
-        known.optional()
-    }
-
-    pub(super) fn insert_order(&mut self, order: &Order, id: u64) -> SqlResult<()> {
-        let customer = Ascii(order.customer.as_bytes());
-        self.insert_order.execute((id, customer, order.total.cents(), &*order.document))?;
-        for (number, line) in order.lines.iter().enumerate() {
-            let price = line.unit_price.cents();
-            self.insert_line.execute((id, number, line.product, line.quantity, price))?;
-        }
-        Ok(())
+        })
     }
 
     /// Product and quantity of each line.
     pub(super) fn select_lines(&mut self, order: u64) -> SqlResult<Vec<(u32, u32)>> {
-        self.select_lines.query_map([order], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        let text: String = self.select_lines.query_row([order], |row| row.get(0))?;
+        let not_lines = || rusqlite::Error::InvalidColumnType(0, "lines".to_owned(), Type::Text);
+        lines::read(&text).ok_or_else(not_lines)
     }
 
     pub(super) fn insert_event(&mut self, event: &Event) -> SqlResult<()> {
@@ -94,17 +101,14 @@ impl<'c> Tables<'c> {
         Ok(self.insert_payment.execute(row)? == 1)
     }
 
-    /// Whether the event was new to the consumer; if not, nothing has changed.
+    /// Whether the event had no effect yet; if it had, nothing has changed.
     pub(super) fn insert_effect(&mut self, consumer: Consumer, event: &Event) -> SqlResult<bool> {
         let Event { seq, order, kind, .. } = *event;
-        if self.insert_inbox.execute((seq, consumer as i64))? == 0 {
-            return Ok(false);
-        }
-        match consumer {
+        let new = match consumer {
             Consumer::Delivery => self.insert_delivery.execute((order, seq))?,
             Consumer::Notification => self.insert_notification.execute((seq, order, kind as i64))?,
         };
-        Ok(true)
+        Ok(new == 1)
     }
 
     pub(super) fn update_stock(&mut self, product: u32, available: u64) -> SqlResult<()> {
@@ -113,6 +117,16 @@ impl<'c> Tables<'c> {
 
     pub(super) fn replace_offset(&mut self, consumer: Consumer, seq: u64) -> SqlResult<()> {
         self.replace_offset.execute((consumer as i64, seq)).map(drop)
+    }
+
+    /// The stock is that after this event.
+    pub(super) fn mark_stock(&mut self, seq: u64) -> SqlResult<()> {
+        self.mark_stock.execute([seq]).map(drop)
+    }
+
+    /// The index has the keys of all orders before this one.
+    pub(super) fn mark_keys(&mut self, order: u64) -> SqlResult<()> {
+        self.mark_keys.execute([order]).map(drop)
     }
 }
 
