@@ -218,7 +218,7 @@ on_both_runtimes! {
     async fn a_deadline_ends_the_wait_for_an_item() {
         let clock = ManualClock::new();
         let hour = std::time::Duration::from_secs(3600);
-        let options = TaskGroup::builder().context(clock.context()).timeout(hour);
+        let options = TaskGroup::builder().context(Context::on(&clock)).timeout(hour);
         let mut map = map_concurrent_stream_with(options, stream::pending::<usize>(), 3, steps).unwrap();
         assert!(poll_once(pin!(map.next())).is_pending());
         clock.advance(hour);
