@@ -69,7 +69,7 @@ pub struct Shop<'a> {
 pub struct Consumption {
     /// Who deals with them.
     pub consumer: Consumer,
-    /// Those it acts on.
+    /// Those it acts on: all of the log between the first and the last of them.
     pub events: Vec<Event>,
     /// How far it has read, if it wants that recorded too.
     pub offset: Option<u64>,
@@ -82,6 +82,11 @@ impl Consumption {
         let events = page.iter().filter(|event| consumer.acts_on(event.kind));
         let events = events.copied().collect();
         Self { consumer, events, offset: page.last().map(|event| event.seq) }
+    }
+
+    /// The first and the last event it acts on.
+    fn range(&self) -> Option<(u64, u64)> {
+        Some((self.events.first()?.seq, self.events.last()?.seq))
     }
 }
 

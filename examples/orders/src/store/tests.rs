@@ -166,6 +166,24 @@ fn an_event_has_one_effect_however_often_it_comes() {
     });
 }
 
+/// The tuned form says in SQL which kinds a consumer acts on.
+#[test]
+fn an_event_has_an_effect_on_those_who_act_on_its_kind() {
+    with_store(|store| async move {
+        for key in ["a", "b", "c"] {
+            accepted(store.place(order(key, "x", &[(0, 1)])).await.unwrap());
+        }
+        store.settle(vec![settlement(1, charged()), settlement(2, declined())]).await.unwrap();
+        let page = store.reader().unwrap().events(0, 10).unwrap();
+        assert_eq!(page.len(), 5);
+        for consumer in Consumer::ALL {
+            let expected = page.iter().filter(|event| consumer.acts_on(event.kind)).count();
+            let consumption = Consumption::of_page(consumer, &page);
+            assert_eq!(store.consume(consumption).await.unwrap(), expected as u64, "{consumer:?}");
+        }
+    });
+}
+
 #[test]
 fn a_store_goes_on_where_it_stopped_in_either_form() {
     for [before, after] in [[Variant::Naive, Variant::Tuned], [Variant::Tuned, Variant::Naive]] {

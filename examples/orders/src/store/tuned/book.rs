@@ -56,6 +56,11 @@ impl Book {
         self.next_order
     }
 
+    /// The number of the event that comes next.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
     pub(super) fn take_order(&mut self) -> u64 {
         self.next_order += 1;
         self.next_order - 1

@@ -10,7 +10,7 @@
 
 use rusqlite::Connection;
 
-use super::{Command, Reply, book::Book, keys::RecentKeys, tables::Tables};
+use super::{Command, Reply, book::Book, filter::KeyFilter, keys::RecentKeys, tables::Tables};
 use crate::{
     crash::{self, Step},
     domain::{Money, Order},
@@ -28,13 +28,15 @@ type SqlResult<T> = rusqlite::Result<T>;
 pub(super) fn run(
     connection: &Connection,
     book: Book,
+    filter: KeyFilter,
     lag: usize,
     progress: &Progress,
     queue: &flume::Receiver<Command>,
 ) {
     let tables = Tables::prepare(connection).expect("the tables were made by this very program");
     let keys = RecentKeys::new(book.next_order());
-    let mut writer = Group { connection, tables, book, keys, lag, advance: Advance::default() };
+    let (advance, totals) = (Advance::default(), Vec::new());
+    let mut writer = Group { connection, tables, book, keys, filter, lag, advance, totals };
     let mut answers = Vec::with_capacity(limits::GROUP);
     while let Ok(first) = queue.recv() {
         match writer.commit(first, queue, &mut answers) {
@@ -59,14 +61,18 @@ struct Group<'c> {
     tables: Tables<'c>,
     book: Book,
     keys: RecentKeys,
+    filter: KeyFilter,
     lag: usize,
     advance: Advance,
+    /// Of the orders that this group has accepted, which are the last ones.
+    totals: Vec<Money>,
 }
 
 impl Group<'_> {
     fn commit(&mut self, first: Command, queue: &flume::Receiver<Command>, answers: &mut Vec<Answer>) -> SqlResult<()> {
         self.advance.clear();
-        let began = self.connection.execute_batch("BEGIN IMMEDIATE");
+        self.totals.clear();
+        let began = self.tables.begin();
         let mut weight = 0;
         let mut next = Some(first);
         let mut applied = began;
@@ -78,9 +84,10 @@ impl Group<'_> {
             next = if more { queue.try_recv().ok() } else { None };
         }
         applied?;
+        self.publish_acceptances()?;
         self.project()?;
         self.advance.is_written();
-        self.connection.execute_batch("COMMIT")?;
+        self.tables.commit()?;
         self.advance.is_committed();
         Ok(())
     }
@@ -121,7 +128,9 @@ impl Group<'_> {
     }
 
     fn place(&mut self, order: &Order) -> SqlResult<Placement> {
-        if let Some(known) = self.known_key(order)? {
+        if self.filter.may_know(&order.key)
+            && let Some(known) = self.known_key(order)?
+        {
             return Ok(known);
         }
         if let Err(number) = self.book.take_stock(&order.lines) {
@@ -131,7 +140,8 @@ impl Group<'_> {
         let answer = Stored::accepted(id, order.total);
         self.tables.insert_order(order, id, &answer)?;
         self.keys.insert(order.key.clone(), id);
-        self.publish(id, EventKind::Accepted, order.total)?;
+        self.filter.add(&order.key);
+        self.totals.push(order.total);
         self.advance.accepted += 1;
         Ok(Placement::Accepted(answer))
     }
@@ -144,6 +154,20 @@ impl Group<'_> {
         let Some(id) = known else { return Ok(None) };
         let (hash, stored) = self.tables.select_answer(id)?;
         Ok(Some(Placement::for_known_key(order, &hash, stored)))
+    }
+
+    /// The events of all orders of this group, behind those of the payments that came with them.
+    fn publish_acceptances(&mut self) -> SqlResult<()> {
+        if self.totals.is_empty() {
+            return Ok(());
+        }
+        let first = self.book.next_order() - self.totals.len() as u64;
+        self.tables.insert_acceptances(first, self.book.next_seq())?;
+        for (order, &amount) in (first..).zip(&self.totals) {
+            let seq = self.book.take_seq();
+            self.advance.events.push(Event { seq, order, kind: EventKind::Accepted, amount });
+        }
+        Ok(())
     }
 
     fn publish(&mut self, order: u64, kind: EventKind, amount: Money) -> SqlResult<()> {
@@ -185,10 +209,10 @@ impl Group<'_> {
 
     fn consume(&mut self, consumption: &Consumption) -> SqlResult<u64> {
         let consumer = consumption.consumer;
-        let mut new = 0;
-        for event in &consumption.events {
-            new += u64::from(self.tables.insert_effect(consumer, event)?);
-        }
+        let new = match consumption.range() {
+            Some((first, last)) => self.tables.insert_effects(consumer, first, last)?,
+            None => 0,
+        };
         self.advance.effects += new;
         if let Some(seq) = consumption.offset {
             self.tables.replace_offset(consumer, seq)?;

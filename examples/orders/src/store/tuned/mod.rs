@@ -1,6 +1,7 @@
 //! The handle of the writer thread: puts commands into its queue and waits for the commit.
 
 mod book;
+mod filter;
 mod group;
 mod keys;
 mod tables;
@@ -44,10 +45,11 @@ impl Writer {
     /// The projections may lack the keys of `lag` orders, and the stock of as many events.
     pub(super) fn start(connection: Connection, lag: usize, progress: Arc<Progress>) -> Result<Self, StoreError> {
         let book = book::Book::load(&connection)?;
+        let filter = filter::KeyFilter::load(&connection, book.next_order())?;
         let (commands, queue) = flume::bounded(limits::WRITER_QUEUE);
         let thread = thread::Builder::new()
             .name("orders-writer".to_owned())
-            .spawn(move || group::run(&connection, book, lag, &progress, &queue))
+            .spawn(move || group::run(&connection, book, filter, lag, &progress, &queue))
             .map_err(|error| no_thread(&error))?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }

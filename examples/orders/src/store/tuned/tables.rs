@@ -13,15 +13,18 @@ use crate::{
 
 /// The compiled statements.
 pub(super) struct Tables<'c> {
+    begin: Statement<'c>,
+    commit: Statement<'c>,
     insert_key: Statement<'c>,
     select_key: Statement<'c>,
     insert_order: Statement<'c>,
     select_answer: Statement<'c>,
     select_lines: Statement<'c>,
+    insert_acceptances: Statement<'c>,
     insert_event: Statement<'c>,
     insert_payment: Statement<'c>,
-    insert_delivery: Statement<'c>,
-    insert_notification: Statement<'c>,
+    /// By consumer.
+    insert_effects: [Statement<'c>; Consumer::ALL.len()],
     update_stock: Statement<'c>,
     replace_offset: Statement<'c>,
     mark_stock: Statement<'c>,
@@ -32,25 +35,44 @@ pub(super) struct Tables<'c> {
 
 type SqlResult<T> = rusqlite::Result<T>;
 
+/// One statement for all orders of a group: their rows say what their events do.
+const ACCEPT: &str = "INSERT INTO outbox SELECT id - ?1 + ?2, id, 1, total_cents FROM orders WHERE id >= ?1";
+
+// One statement for the effects of a page. A test holds the kinds against `Consumer::acts_on`.
+const DELIVER: &str = "INSERT OR IGNORE INTO deliveries
+    SELECT order_id, seq FROM outbox WHERE seq BETWEEN ? AND ? AND kind = 2";
+const NOTIFY: &str = "INSERT OR IGNORE INTO notifications
+    SELECT seq, order_id, kind FROM outbox WHERE seq BETWEEN ? AND ? AND kind IN (2, 3)";
+
 impl<'c> Tables<'c> {
     pub(super) fn prepare(connection: &'c Connection) -> SqlResult<Self> {
         let prepare = |sql| connection.prepare(sql);
         Ok(Self {
+            begin: prepare("BEGIN IMMEDIATE")?,
+            commit: prepare("COMMIT")?,
             insert_key: prepare("INSERT INTO idempotency VALUES (?, ?)")?,
             select_key: prepare("SELECT order_id FROM idempotency WHERE key = ?")?,
             insert_order: prepare("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
             select_answer: prepare("SELECT body_hash, status, response FROM orders WHERE id = ?")?,
             select_lines: prepare("SELECT lines FROM orders WHERE id = ?")?,
+            insert_acceptances: prepare(ACCEPT)?,
             insert_event: prepare("INSERT INTO outbox VALUES (?, ?, ?, ?)")?,
             insert_payment: prepare("INSERT OR IGNORE INTO payments VALUES (?, ?, ?, ?)")?,
-            insert_delivery: prepare("INSERT OR IGNORE INTO deliveries VALUES (?, ?)")?,
-            insert_notification: prepare("INSERT OR IGNORE INTO notifications VALUES (?, ?, ?)")?,
+            insert_effects: [prepare(DELIVER)?, prepare(NOTIFY)?],
             update_stock: prepare("UPDATE stock SET available = ?2 WHERE product = ?1")?,
             replace_offset: prepare("INSERT OR REPLACE INTO offsets VALUES (?, ?)")?,
             mark_stock: prepare("UPDATE marks SET stock_seq = ?")?,
             mark_keys: prepare("UPDATE marks SET keys_below = ?")?,
             lines: String::with_capacity(256),
         })
+    }
+
+    pub(super) fn begin(&mut self) -> SqlResult<()> {
+        self.begin.execute([]).map(drop)
+    }
+
+    pub(super) fn commit(&mut self) -> SqlResult<()> {
+        self.commit.execute([]).map(drop)
     }
 
     pub(super) fn insert_key(&mut self, key: &IdempotencyKey, order: u64) -> SqlResult<()> {
@@ -86,6 +108,11 @@ impl<'c> Tables<'c> {
         lines::read(&text).ok_or_else(not_lines)
     }
 
+    /// The acceptances of the orders from `first` on, as the events from `seq` on.
+    pub(super) fn insert_acceptances(&mut self, first: u64, seq: u64) -> SqlResult<()> {
+        self.insert_acceptances.execute((first, seq)).map(drop)
+    }
+
     pub(super) fn insert_event(&mut self, event: &Event) -> SqlResult<()> {
         let Event { seq, order, kind, amount } = *event;
         self.insert_event.execute((seq, order, kind as i64, amount.cents())).map(drop)
@@ -101,14 +128,10 @@ impl<'c> Tables<'c> {
         Ok(self.insert_payment.execute(row)? == 1)
     }
 
-    /// Whether the event had no effect yet; if it had, nothing has changed.
-    pub(super) fn insert_effect(&mut self, consumer: Consumer, event: &Event) -> SqlResult<bool> {
-        let Event { seq, order, kind, .. } = *event;
-        let new = match consumer {
-            Consumer::Delivery => self.insert_delivery.execute((order, seq))?,
-            Consumer::Notification => self.insert_notification.execute((seq, order, kind as i64))?,
-        };
-        Ok(new == 1)
+    /// Gives every event from `first` to `last` its effect on this consumer, and says how many had none yet.
+    pub(super) fn insert_effects(&mut self, consumer: Consumer, first: u64, last: u64) -> SqlResult<u64> {
+        let new = self.insert_effects[consumer.index()].execute((first, last))?;
+        Ok(new as u64)
     }
 
     pub(super) fn update_stock(&mut self, product: u32, available: u64) -> SqlResult<()> {
