@@ -13,8 +13,9 @@ pub use object::{
     ObjectStats, Pooled,
 };
 pub use resource::{
-    CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, KeyedResourcePool, Lease, Manager,
-    ResourceBuildError, ResourceBuilder, ResourcePool, ResourceStats, Validate, WaitTimes,
+    CloseReason, ClosedCounts, CreateError, GetError, Holder, IdleOrder, KeyedResourceBuilder, KeyedResourcePool,
+    KeyedResourceStats, Lease, Manager, ResourceBuildError, ResourceBuilder, ResourcePool, ResourceStats, Validate,
+    WaitTimes,
 };
 pub use tidemill_clock::{Clock, ManualClock};
 pub use tidemill_spawner::Spawner;

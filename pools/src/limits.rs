@@ -51,6 +51,9 @@ pub(crate) const SHED_PER_TURN: u32 = 64;
 /// Resources of a pool unless the builder says otherwise; HikariCP's and bb8's number.
 pub(crate) const RESOURCES_DEFAULT: usize = 10;
 
+/// Pools of a keyed pool that are kept while nobody uses them: some hundred KiB, besides what they hold.
+pub(crate) const KEYS_DEFAULT: usize = 1024;
+
 /// Resources in the making at the same time. HikariCP makes one after the other, so that a burst is served by what comes
 /// back; with two, one that hangs does not stop the growth.
 pub(crate) const CREATES_AT_ONCE: usize = 2;

@@ -14,17 +14,18 @@ use tokio::time::Instant;
 
 fn keyed(server: &Server, max_keys: usize) -> KeyedResourcePool<u32, Server> {
     let server = server.clone();
-    KeyedResourcePool::new(max_keys, move |_| server.pool().max(2))
+    KeyedResourcePool::builder(move |_: &u32| server.pool().max(2)).max_keys(max_keys).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_key_has_one_pool_of_its_own() {
     let (server, built) = (Server::default(), Arc::new(AtomicUsize::new(0)));
     let (from, count) = (server.clone(), Arc::clone(&built));
-    let pools = KeyedResourcePool::new(10, move |key: &&str| {
+    let make = move |key: &&str| {
         count.fetch_add(1, SeqCst);
         from.pool().max(key.len())
-    });
+    };
+    let pools = KeyedResourcePool::builder(make).build().unwrap();
     let a = pools.of(&"a").unwrap().get().await.unwrap();
     let bb = pools.of(&"bb").unwrap().get().await.unwrap();
     // One key's callers do not wait for another's.

@@ -9,6 +9,7 @@ use super::{
     core::{IdleOrder, Limits},
     holders::{Detail, Holder},
     manager::Manager,
+    members::Members,
     shared::{OnLeak, Rules, Shared},
     sweep,
 };
@@ -199,7 +200,12 @@ impl<M: Manager> ResourceBuilder<M> {
     ///
     /// # Errors
     /// [`ResourceBuildError`] if an option is out of range or no runtime is found.
-    pub fn build(mut self) -> Result<ResourcePool<M>, ResourceBuildError> {
+    pub fn build(self) -> Result<ResourcePool<M>, ResourceBuildError> {
+        self.build_in(None)
+    }
+
+    /// As [`build`](Self::build), with a bound that it shares with others.
+    pub(super) fn build_in(mut self, members: Option<Arc<Members<M>>>) -> Result<ResourcePool<M>, ResourceBuildError> {
         self.check()?;
         self.rules.detail = match (self.rules.leak_after, self.leak_backtraces) {
             (None, _) => Detail::Place,
@@ -209,7 +215,7 @@ impl<M: Manager> ResourceBuilder<M> {
         let spawner = self.spawner.or_else(Spawner::current).ok_or(ResourceBuildError::NoRuntime)?;
         let chance = self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         let sweep_every = sweep::interval(&self.rules);
-        let shared = Arc::new(Shared::new(self.manager, spawner, self.limits, self.rules, chance));
+        let shared = Shared::new(self.manager, spawner, (self.limits, self.rules), chance, members);
         if let Some(every) = sweep_every {
             let clock = shared.rules.clock.clone();
             shared.spawn(sweep::sweep_for_ever(Arc::downgrade(&shared), clock, every));
@@ -293,6 +299,8 @@ impl<M: fmt::Debug> fmt::Debug for ResourceBuilder<M> {
 pub enum ResourceBuildError {
     /// `max(0)`: nobody would ever get a resource.
     NoPlaces,
+    /// `max_total(0)` or `max_keys(0)`: a keyed pool with no place, or that keeps no pool.
+    NoKeyedPlaces(&'static str),
     /// More are to be kept ready than there may be.
     MinAboveMax {
         /// What was asked for.
@@ -323,6 +331,7 @@ impl fmt::Display for ResourceBuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPlaces => f.write_str("max(0): a resource pool needs room for at least one resource"),
+            Self::NoKeyedPlaces(option) => write!(f, "{option}(0): a keyed resource pool needs at least one"),
             Self::MinAboveMax { min_idle, max } => write!(f, "min_idle({min_idle}) exceeds max({max})"),
             Self::NoCreates => f.write_str("creates_at_once(0): nothing would ever be made"),
             Self::Jitter(share) => write!(f, "life_jitter({share}): a share is from 0 to 1"),

@@ -12,6 +12,9 @@
 //!    `at_once` allows);
 //! 4. when the pool is closed the shelf is empty, and what comes back is closed.
 //!
+//! A pool that shares a bound with others has a `seat` (see `common`); "room" means there as well then, and 3 includes that a
+//! demand is left where it is not.
+//!
 //! **Making is elided.** `missing` is what the waiters, or else `min_idle`, want *now*. A caller does not own the resource that
 //! is made because of it: it takes whatever comes first, and a resource in the making that is no longer needed when its
 //! turn comes is not made. (After HikariCP: 50 callers with queries of 2 ms need no 45 connections of 150 ms each.)
@@ -23,9 +26,11 @@ use std::{collections::VecDeque, task::Waker, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    common::{NOBODY, Seat},
     entry::Entry,
     holders::{Holders, Return, Who},
-    line::{Line, Spent},
+    line::Line,
+    outcome::{Placed, Standing, Todo},
     stats::{CloseReason, Counts, ResourceStats},
 };
 
@@ -69,46 +74,12 @@ pub(super) struct Core<R> {
     next_id: u64,
     /// Resources with a smaller number are closed when they come back.
     evict_below: u64,
-}
-
-/// What is left to do once the lock is released.
-#[must_use = "carried out after the lock is released"]
-#[derive(Debug, Default)]
-pub(super) struct Todo {
-    /// Was given something.
-    pub(super) wake: Option<Waker>,
-    /// Resources to make; their places are taken.
-    pub(super) creates: usize,
-    /// The pool is closed and has nothing left.
-    pub(super) over: bool,
-    /// To be dropped.
-    pub(super) spent: Spent,
-}
-
-/// Where a resource went.
-#[must_use = "carried out after the lock is released"]
-#[derive(Debug)]
-pub(super) enum Placed<R> {
-    /// On the shelf, or to a waiter.
-    Kept(Todo),
-    /// To be closed; [`buried`](Core::buried) says when that is done.
-    Condemned(Box<Entry<R>>),
-    /// Not ours any more: it was given up for lost. To be closed, and counted by nobody.
-    Stray(Box<Entry<R>>),
-}
-
-/// What a waiter learns.
-#[derive(Debug)]
-pub(super) enum Standing<R> {
-    Got(Box<Entry<R>>, Todo),
-    Waiting(Todo),
-    /// As many wait already as may.
-    Refused,
-    Closed(Todo),
+    /// Where the pool shares a bound with others.
+    seat: Option<Seat>,
 }
 
 impl<R> Core<R> {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, seat: Option<Seat>) -> Self {
         Self {
             shelf: VecDeque::new(),
             line: Line::default(),
@@ -123,6 +94,7 @@ impl<R> Core<R> {
             next_key: 0,
             next_id: 1,
             evict_below: 0,
+            seat,
         }
     }
 
@@ -130,12 +102,12 @@ impl<R> Core<R> {
 
     /// A newcomer's place in the order of arrival.
     pub(super) fn arrive(&mut self) -> u64 {
-        self.next_key += 1;
+        self.next_key = self.seat.as_ref().map_or(self.next_key + 1, Seat::arrive);
         self.next_key
     }
 
     /// An idle resource, which is the caller's then.
-    pub(super) fn take(&mut self, who: &Who, now: Instant) -> Option<(Box<Entry<R>>, Todo)> {
+    pub(super) fn take(&mut self, who: Who, now: Instant) -> Option<(Box<Entry<R>>, Todo)> {
         let entry = match self.limits.order {
             IdleOrder::Lifo => self.shelf.pop_back(),
             IdleOrder::Fifo => self.shelf.pop_front(),
@@ -146,7 +118,7 @@ impl<R> Core<R> {
     /// As [`take`](Self::take), if the one that is next is `wanted`.
     pub(super) fn take_if(
         &mut self,
-        who: &Who,
+        who: Who,
         now: Instant,
         wanted: impl FnOnce(&Entry<R>) -> bool,
     ) -> Option<(Box<Entry<R>>, Todo)> {
@@ -162,7 +134,7 @@ impl<R> Core<R> {
         if self.closed {
             return Standing::Closed(Todo::default());
         }
-        if let Some((entry, todo)) = self.take(who, now) {
+        if let Some((entry, todo)) = self.take(who.clone(), now) {
             return Standing::Got(entry, todo);
         }
         if self.line.waiting() >= self.limits.max_waiting {
@@ -179,21 +151,22 @@ impl<R> Core<R> {
         let todo = Todo { spent, ..Todo::default() };
         if let Some(entry) = given {
             self.counts.waits.record(now.duration_since(since));
-            return Standing::Got(self.check_out(entry, who, now), todo);
+            return Standing::Got(self.check_out(entry, who.clone(), now), todo);
         }
         if self.closed { Standing::Closed(todo) } else { Standing::Waiting(todo) }
     }
 
     /// One in line gives up. What it was given and has not seen goes to the next.
-    pub(super) fn leave(&mut self, key: u64) -> (Option<Placed<R>>, Spent) {
+    pub(super) fn leave(&mut self, key: u64) -> (Option<Placed<R>>, Todo) {
         let (given, spent) = self.line.leave(key);
-        (given.map(|entry| self.place(entry)), spent)
+        let placed = given.map(|entry| self.place(entry));
+        (placed, Todo { spent, ..self.todo(None) })
     }
 
-    fn check_out(&mut self, mut entry: Box<Entry<R>>, who: &Who, now: Instant) -> Box<Entry<R>> {
+    fn check_out(&mut self, mut entry: Box<Entry<R>>, who: Who, now: Instant) -> Box<Entry<R>> {
         entry.uses += 1;
         self.counts.checkouts += 1;
-        self.holders.check_out(entry.row, who.clone(), now);
+        self.holders.check_out(entry.row, who, now);
         self.counts.most_in_use = self.counts.most_in_use.max(self.in_use());
         entry
     }
@@ -203,6 +176,7 @@ impl<R> Core<R> {
     /// One that was made elsewhere takes a free place, if there is one.
     pub(super) fn reserve(&mut self) -> bool {
         let free = !self.closed && self.live + self.creating < self.limits.max;
+        let free = free && self.seat.as_mut().is_none_or(Seat::take);
         self.creating += usize::from(free);
         free
     }
@@ -225,14 +199,22 @@ impl<R> Core<R> {
 
     /// Gives back a place that was kept for a resource in the making.
     pub(super) fn give_up_creating(&mut self) -> Todo {
-        self.creating -= 1;
+        self.vacate_creating();
         self.todo(None)
     }
 
     /// As [`give_up_creating`](Self::give_up_creating), and starts nothing in its stead.
     pub(super) fn lose_creating(&mut self) -> Todo {
+        self.vacate_creating();
+        if let Some(seat) = &mut self.seat {
+            seat.claim(0, |_| NOBODY);
+        }
+        Todo { over: self.is_over(), unsettled: self.take_unsettled(), ..Todo::default() }
+    }
+
+    fn vacate_creating(&mut self) {
         self.creating -= 1;
-        Todo { over: self.is_over(), ..Todo::default() }
+        self.seat.iter_mut().for_each(Seat::release);
     }
 
     /// A user returns a resource, which works if it was `used`, with a verdict if it is not to be kept.
@@ -276,6 +258,7 @@ impl<R> Core<R> {
     fn forget(&mut self, row: usize) -> Todo {
         self.holders.strike(row);
         self.live -= 1;
+        self.seat.iter_mut().for_each(Seat::release);
         self.todo(None)
     }
 
@@ -283,6 +266,7 @@ impl<R> Core<R> {
     pub(super) fn buried(&mut self) -> Todo {
         self.closing -= 1;
         self.live -= 1;
+        self.seat.iter_mut().for_each(Seat::left);
         self.todo(None)
     }
 
@@ -291,14 +275,25 @@ impl<R> Core<R> {
         if let Some(reason) = self.unwelcome(&entry) {
             return self.condemn(entry, reason);
         }
+        if self.yields() {
+            return self.part_with(entry, CloseReason::MadeRoom);
+        }
         match self.line.give(entry) {
             Ok(waker) => Placed::Kept(self.todo(Some(waker))),
             Err(entry) => {
-                let position = self.shelf.partition_point(|other| other.idle_since <= entry.idle_since);
-                self.shelf.insert(position, entry);
+                self.shelve(entry);
                 Placed::Kept(self.todo(None))
             }
         }
+    }
+
+    fn shelve(&mut self, entry: Box<Entry<R>>) {
+        // What comes back from a user is nearly always the youngest: it is not to be looked for among all the others.
+        if self.shelf.back().is_none_or(|youngest| youngest.idle_since <= entry.idle_since) {
+            return self.shelf.push_back(entry);
+        }
+        let position = self.shelf.partition_point(|other| other.idle_since <= entry.idle_since);
+        self.shelf.insert(position, entry);
     }
 
     fn unwelcome(&self, entry: &Entry<R>) -> Option<CloseReason> {
@@ -311,11 +306,22 @@ impl<R> Core<R> {
         (self.lasting() > self.limits.max).then_some(CloseReason::Surplus)
     }
 
+    /// Whether a caller of another pool has waited for longer than ours for the place of a resource.
+    fn yields(&mut self) -> bool {
+        let Some(seat) = &mut self.seat else { return false };
+        seat.yields(self.line.nth_waiting(0).unwrap_or(NOBODY))
+    }
+
     fn condemn(&mut self, entry: Box<Entry<R>>, reason: CloseReason) -> Placed<R> {
+        self.seat.iter_mut().for_each(Seat::leaves);
+        self.part_with(entry, reason)
+    }
+
+    fn part_with(&mut self, entry: Box<Entry<R>>, reason: CloseReason) -> Placed<R> {
         self.counts.closed.count(reason);
         self.holders.strike(entry.row);
         self.closing += 1;
-        Placed::Condemned(entry)
+        Placed::Condemned(entry, self.todo(None))
     }
 
     // The pool as a whole.
@@ -345,6 +351,18 @@ impl<R> Core<R> {
     fn clear(&mut self, reason: CloseReason) -> Vec<Placed<R>> {
         let idle = std::mem::take(&mut self.shelf);
         idle.into_iter().map(|entry| self.condemn(entry, reason)).collect()
+    }
+
+    /// Since when the resource that is idle for longest is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        self.shelf.front().map(|entry| entry.idle_since)
+    }
+
+    /// Parts with the resource that is idle for longest, if a caller of another pool needs its place.
+    pub(super) fn make_room(&mut self) -> (Option<Placed<R>>, Todo) {
+        let oldest = if !self.shelf.is_empty() && self.yields() { self.shelf.pop_front() } else { None };
+        let placed = oldest.map(|entry| self.part_with(entry, CloseReason::MadeRoom));
+        (placed, self.todo(None))
     }
 
     /// Idle resources whose time is up.
@@ -389,17 +407,24 @@ impl<R> Core<R> {
 
     /// What a step leaves to do.
     pub(super) fn todo(&mut self, wake: Option<Waker>) -> Todo {
-        Todo { wake, creates: self.claim_creates(), over: self.is_over(), spent: None }
+        let creates = self.claim_creates();
+        Todo { wake, creates, over: self.is_over(), spent: None, unsettled: self.take_unsettled() }
+    }
+
+    fn take_unsettled(&mut self) -> bool {
+        self.seat.as_mut().is_some_and(Seat::take_unsettled)
     }
 
     /// Takes places for as many resources as are to be made now.
     fn claim_creates(&mut self) -> usize {
-        if self.closed {
-            return 0;
-        }
-        let missing = self.missing().saturating_sub(self.creating);
+        let missing = if self.closed { 0 } else { self.missing().saturating_sub(self.creating) };
         let room = self.limits.max.saturating_sub(self.live + self.creating);
-        let count = missing.min(room).min(self.limits.at_once.saturating_sub(self.creating));
+        let wanted = missing.min(room).min(self.limits.at_once.saturating_sub(self.creating));
+        let (line, provided) = (&self.line, self.creating);
+        let count = self
+            .seat
+            .as_mut()
+            .map_or(wanted, |seat| seat.claim(wanted, |nth| line.nth_waiting(provided + nth).unwrap_or(NOBODY)));
         self.creating += count;
         count
     }

@@ -58,7 +58,7 @@ impl<M: Manager> Lease<M> {
 
     /// How long ago it was made. Cost: one clock read.
     pub fn age(&self) -> Duration {
-        self.entry().born.elapsed()
+        self.shared.now().duration_since(self.entry().born)
     }
 
     /// How often it was taken, this time included.

@@ -39,6 +39,11 @@ impl<G> Line<G> {
         self.places.len() - self.given
     }
 
+    /// The key of the one before whom so many wait.
+    pub(super) fn nth_waiting(&self, nth: usize) -> Option<u64> {
+        self.places.iter().filter(|place| place.given.is_none()).nth(nth).map(|place| place.key)
+    }
+
     pub(super) fn join(&mut self, key: u64, waker: &Waker) {
         let position = self.places.partition_point(|place| place.key < key);
         self.places.insert(position, Place { key, waker: waker.clone(), given: None });

@@ -21,6 +21,7 @@
 
 mod builder;
 mod close;
+mod common;
 mod core;
 mod create;
 mod entry;
@@ -31,8 +32,12 @@ mod keyed;
 mod lease;
 mod line;
 mod manager;
+mod members;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod model_keyed;
+mod outcome;
 mod shared;
 mod stats;
 mod step;
@@ -48,13 +53,19 @@ use std::{
     time::Duration,
 };
 
-use self::{builder::check_sizes, create::Place, holders::Who, shared::Shared};
+use self::{
+    builder::check_sizes,
+    create::Place,
+    get::{Get, get_now},
+    holders::Who,
+    shared::Shared,
+};
 pub use self::{
     builder::{ResourceBuildError, ResourceBuilder, Validate},
     core::IdleOrder,
     error::{CreateError, GetError},
     holders::Holder,
-    keyed::KeyedResourcePool,
+    keyed::{KeyedResourceBuilder, KeyedResourcePool, KeyedResourceStats},
     lease::Lease,
     manager::Manager,
     stats::{CloseReason, ClosedCounts, ResourceStats, WaitTimes},
@@ -133,13 +144,13 @@ impl<M: Manager> ResourcePool<M> {
         patience: Option<Duration>,
         location: &'static Location<'static>,
     ) -> impl Future<Output = Result<Lease<M>, GetError<M::Error>>> + Send {
-        get::get(&self.shared, Who::new(location, self.shared.rules.detail), patience)
+        Get::new(&self.shared, Who::new(location, self.shared.rules.detail), patience)
     }
 
     /// An idle resource, if there is one that works and needs no validation now.
     #[track_caller]
     pub fn try_get(&self) -> Option<Lease<M>> {
-        get::get_now(&self.shared, &Who::new(Location::caller(), self.shared.rules.detail))
+        get_now(&self.shared, &Who::new(Location::caller(), self.shared.rules.detail), self.shared.now())
     }
 
     /// Puts a resource that was made elsewhere into the pool, or hands it back if the pool is full or closed.

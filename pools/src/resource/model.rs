@@ -18,9 +18,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    core::{Core, IdleOrder, Limits, Placed, Standing, Todo},
+    core::{Core, IdleOrder, Limits},
     entry::Entry,
     holders::{Detail, Who},
+    outcome::{Placed, Standing, Todo},
     stats::CloseReason,
 };
 
@@ -114,7 +115,7 @@ fn who() -> Who {
 impl World {
     fn new(min_idle: usize, order: IdleOrder) -> Self {
         let limits = Limits { max: 2, min_idle, at_once: 1, max_waiting: 2, order };
-        let mut core = Core::new(limits);
+        let mut core = Core::new(limits, None);
         let todo = core.todo(None);
         let mut world = Self {
             core,
@@ -139,7 +140,10 @@ impl World {
     fn settle(&mut self, placed: Placed<()>) {
         match placed {
             Placed::Kept(todo) => self.carry_out(todo),
-            Placed::Condemned(entry) => self.burying.push(entry),
+            Placed::Condemned(entry, todo) => {
+                self.burying.push(entry);
+                self.carry_out(todo);
+            }
             Placed::Stray(_) => self.forfeited -= 1,
         }
     }
@@ -250,11 +254,12 @@ impl World {
     fn leave(&mut self, number: usize) -> bool {
         let caller = &mut self.callers[number];
         let Some(key) = caller.key.take() else { return false };
-        let placed = match caller.has.take() {
-            Some(entry) => Some(self.core.put(entry, true, None, self.now)),
-            None if std::mem::take(&mut caller.in_line) => self.core.leave(key).0,
-            None => None,
+        let (placed, todo) = match caller.has.take() {
+            Some(entry) => (Some(self.core.put(entry, true, None, self.now)), Todo::default()),
+            None if std::mem::take(&mut caller.in_line) => self.core.leave(key),
+            None => (None, Todo::default()),
         };
+        self.carry_out(todo);
         placed.into_iter().for_each(|placed| self.settle(placed));
         true
     }

@@ -15,12 +15,15 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     Validate,
     close::bury,
-    core::{Core, Limits, Placed, Todo},
+    common::Seat,
+    core::{Core, Limits},
     create::{Place, make},
     entry::Entry,
     error::{CreateError, GetError},
     holders::{Detail, Holder},
     manager::Manager,
+    members::Members,
+    outcome::{Placed, Todo},
     stats::CloseReason,
 };
 use crate::Spawner;
@@ -53,6 +56,8 @@ pub(super) struct Shared<M: Manager> {
     core: Mutex<Core<M::Resource>>,
     last_create_error: Mutex<Option<Arc<CreateError<M::Error>>>>,
     chance: Mutex<fastrand::Rng>,
+    /// The others under the bound of a keyed pool, and our number there.
+    members: Option<(Arc<Members<M>>, u64)>,
     /// Told when the pool is closed; ends pauses.
     pub(super) closing: Notify,
     /// Told when the closed pool has nothing left.
@@ -60,17 +65,30 @@ pub(super) struct Shared<M: Manager> {
 }
 
 impl<M: Manager> Shared<M> {
-    pub(super) fn new(manager: M, spawner: Spawner, limits: Limits, rules: Rules, chance: fastrand::Rng) -> Self {
-        Self {
+    pub(super) fn new(
+        manager: M,
+        spawner: Spawner,
+        (limits, rules): (Limits, Rules),
+        chance: fastrand::Rng,
+        members: Option<Arc<Members<M>>>,
+    ) -> Arc<Self> {
+        let seat = members.as_ref().map(|members| members.seat());
+        let members = members.zip(seat.as_ref().map(Seat::pool));
+        let shared = Arc::new(Self {
             manager,
             spawner,
             rules,
-            core: Mutex::new(Core::new(limits)),
+            core: Mutex::new(Core::new(limits, seat)),
             last_create_error: Mutex::new(None),
             chance: Mutex::new(chance),
+            members,
             closing: Notify::new(),
             over: Notify::new(),
+        });
+        if let Some((members, pool)) = &shared.members {
+            members.enter(*pool, &shared);
         }
+        shared
     }
 
     /// No user code runs under the lock but the cloning of wakers, so poison means nothing.
@@ -79,7 +97,23 @@ impl<M: Manager> Shared<M> {
     }
 
     /// Does what a step of the core has left to do. The lock must be free.
+    #[inline]
     pub(super) fn carry_out(self: &Arc<Self>, todo: Todo) {
+        if !todo.is_nothing() {
+            self.carry_out_some(todo);
+        }
+    }
+
+    #[cold]
+    fn carry_out_some(self: &Arc<Self>, todo: Todo) {
+        let unsettled = todo.unsettled;
+        self.carry_out_here(todo);
+        if let (true, Some((members, _))) = (unsettled, &self.members) {
+            members.settle();
+        }
+    }
+
+    fn carry_out_here(self: &Arc<Self>, todo: Todo) {
         drop(todo.spent);
         todo.wake.into_iter().for_each(Waker::wake);
         for _ in 0..todo.creates {
@@ -88,6 +122,19 @@ impl<M: Manager> Shared<M> {
         if todo.over {
             self.over.notify_waiters();
         }
+    }
+
+    /// Makes what there is room for now. What it leaves unsettled is the caller's to settle.
+    pub(super) fn ask_again(self: &Arc<Self>) {
+        let todo = self.lock().todo(None);
+        self.carry_out_here(todo);
+    }
+
+    /// Closes the resource that is idle for longest, if another pool needs its place. The caller settles what is left.
+    pub(super) fn make_room(self: &Arc<Self>) {
+        let (placed, todo) = self.lock().make_room();
+        placed.into_iter().for_each(|placed| self.settle(placed));
+        self.carry_out_here(todo);
     }
 
     /// Starts a task of the pool's own. It is no part of what the caller does, so it does not end with the caller's context.
@@ -99,7 +146,10 @@ impl<M: Manager> Shared<M> {
     pub(super) fn settle(self: &Arc<Self>, placed: Placed<M::Resource>) {
         match placed {
             Placed::Kept(todo) => self.carry_out(todo),
-            Placed::Condemned(entry) => bury(self, entry, true),
+            Placed::Condemned(entry, todo) => {
+                bury(self, entry, true);
+                self.carry_out(todo);
+            }
             Placed::Stray(entry) => bury(self, entry, false),
         }
     }
@@ -172,5 +222,13 @@ impl<M: Manager> Shared<M> {
 
     fn last_error(&self) -> MutexGuard<'_, Option<Arc<CreateError<M::Error>>>> {
         self.last_create_error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Manager> Drop for Shared<M> {
+    fn drop(&mut self) {
+        if let Some((members, pool)) = &self.members {
+            members.leave(*pool);
+        }
     }
 }

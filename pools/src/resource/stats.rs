@@ -22,10 +22,12 @@ pub enum CloseReason {
     Evicted,
     /// The pool was closed.
     PoolClosed,
+    /// A caller of another key needed its place under their common bound.
+    MadeRoom,
 }
 
 impl CloseReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Idle,
         Self::MaxLife,
         Self::Broken,
@@ -34,6 +36,7 @@ impl CloseReason {
         Self::Surplus,
         Self::Evicted,
         Self::PoolClosed,
+        Self::MadeRoom,
     ];
 }
 
