@@ -40,7 +40,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         name: "asan",
-        what: "the scheduler under the address sanitizer (nightly)",
+        what: "the libraries under the address and leak sanitizers (nightly)",
         part_of_test: false,
         run: sanitize::address,
     },
