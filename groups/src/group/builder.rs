@@ -132,12 +132,23 @@ where
         Ok(TaskGroup { scope: Scope { shared } })
     }
 
+    /// One level below the parent, so that the group's cancel is not the parent's.
     fn own_context(&self) -> Context {
-        let context = match &self.context {
-            Some(parent) => parent.child(),
-            None => Context::with_current(|ambient| ambient.map_or_else(Context::background, Context::child)),
-        };
-        let context = self.timeout.map_or_else(|| context.child(), |timeout| context.with_timeout(timeout));
-        self.deadline.map_or_else(|| context.child(), |deadline| context.with_deadline(deadline))
+        match &self.context {
+            Some(parent) => self.below(parent),
+            None => Context::with_current(|ambient| match ambient {
+                Some(parent) => self.below(parent),
+                None => self.below(&Context::background()),
+            }),
+        }
+    }
+
+    fn below(&self, parent: &Context) -> Context {
+        match (self.timeout, self.deadline) {
+            (None, None) => parent.child(),
+            (Some(timeout), None) => parent.with_timeout(timeout),
+            (None, Some(deadline)) => parent.with_deadline(deadline),
+            (Some(timeout), Some(deadline)) => parent.with_timeout(timeout).with_deadline(deadline),
+        }
     }
 }

@@ -98,11 +98,11 @@ where
     /// # Errors
     /// As [`Scope::spawn`]. The reason why a group takes no more is the business of [`wait`](Self::wait): a loop that spawns
     /// breaks here.
-    pub async fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
+    pub fn spawn<F>(&self, future: F) -> impl Future<Output = Result<(), SpawnError>>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.scope.spawn(future).await
+        self.scope.spawn(future)
     }
 
     /// Starts a child that can be ended alone. See [`Scope::spawn_abortable`].

@@ -76,10 +76,22 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
+        match self.try_spawn(future) {
+            Ok(()) => Ok(()),
+            Err(TrySpawnError::Full(future)) => self.spawn_in_turn(future).await,
+            Err(TrySpawnError::Refused(_, why)) => Err(why),
+        }
+    }
+
+    /// Waits for a slot. Apart, so that what is ready at once is not moved about in it.
+    async fn spawn_in_turn<F>(&self, future: F) -> Result<(), SpawnError>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
         let spawner = self.spawner()?;
-        let entered = self.enter().await?;
-        self.launch(&spawner, entered.seat, future, None);
-        if let Some(lent) = entered.lent {
+        let Entered { seat, lent } = self.enter().await?;
+        self.launch(&spawner, seat, future, None);
+        if let Some(lent) = lent {
             lent.await;
         }
         Ok(())

@@ -73,9 +73,12 @@ impl<T, E: fmt::Display> Shared<T, E> {
     /// A child has ended, and its destructors ran. `None`: it leaves nothing.
     pub(super) fn finish(&self, seat: Seat, outcome: Option<Outcome<T, E>>) {
         let outcome = match self.values {
-            Values::Drop => outcome.filter(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_aborted())),
             Values::Keep => outcome,
+            Values::Drop => outcome.filter(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_aborted())),
         };
+        if matches!(outcome, None | Some(Ok(_))) {
+            return self.state.finish(seat, outcome, false, || ());
+        }
         let fault =
             outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).filter(|failure| !failure.is_cancelled());
         let cause = fault.filter(|_| self.on_failure == OnFailure::CancelAll).map(Failure::cause);

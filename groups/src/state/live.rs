@@ -14,6 +14,12 @@ pub(crate) struct Seat {
 const NOWHERE: usize = usize::MAX;
 
 impl Seat {
+    /// Whether it has no place.
+    #[inline]
+    pub(super) fn is_nowhere(self) -> bool {
+        self.place == NOWHERE
+    }
+
     /// That of a child that has not waited yet.
     pub(super) fn new(number: usize) -> Self {
         Self { number, place: NOWHERE }
@@ -36,7 +42,7 @@ pub(super) struct Live {
 impl Live {
     /// Gives the child a place if it has none.
     pub(super) fn settle(&mut self, seat: &mut Seat) {
-        if seat.place != NOWHERE {
+        if !seat.is_nowhere() {
             return;
         }
         let child = Some(Child { number: seat.number, waker: None });
@@ -54,7 +60,7 @@ impl Live {
 
     /// Takes the child out; gives its waker to be dropped without the lock.
     pub(super) fn leave(&mut self, seat: Seat) -> Option<Waker> {
-        if seat.place == NOWHERE {
+        if seat.is_nowhere() {
             return None;
         }
         let child = self.places[seat.place].take().expect("a child leaves once");

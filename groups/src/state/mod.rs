@@ -108,7 +108,13 @@ impl<O> State<O> {
     /// A child has ended, and its destructors ran. If it `failed` and is the first to, `spread` is called: it cancels the
     /// others, who hear of it after the failure has been stored, and before the owner.
     pub(crate) fn finish(&self, seat: Seat, outcome: Option<O>, failed: bool, spread: impl FnOnce()) {
-        let (is_root, unwanted, wakes) = self.lock().finish(&self.gate, seat, outcome, failed);
+        let mut core = self.lock();
+        if !failed && core.is_quiet(&self.gate, seat) {
+            core.finish_quietly(seat, outcome);
+            return;
+        }
+        let (is_root, unwanted, wakes) = core.finish(&self.gate, seat, outcome, failed);
+        drop(core);
         if is_root {
             spread();
         }
