@@ -173,6 +173,11 @@ impl<C: Clock> Bulkhead<C> {
         narrow(self.semaphore.in_use())
     }
 
+    /// Whether nothing is out and nobody waits. Takes the lock; threads keep nothing afterwards, so that the next look is cheap.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.semaphore.is_idle()
+    }
+
     /// What it holds and what it did. Takes the lock, and brings back what threads keep: microseconds.
     pub fn stats(&self) -> BulkheadStats {
         let [limit, in_use, waiting] = self.semaphore.counts();

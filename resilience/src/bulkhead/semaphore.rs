@@ -335,6 +335,13 @@ impl Semaphore {
         [core.limit, core.limit + core.owed - free, core.waiters.len() as u64]
     }
 
+    /// Whether no permit is out and nobody waits. Ends the keeping.
+    pub(super) fn is_idle(&self) -> bool {
+        let core = self.lock();
+        self.bring_back();
+        core.waiters.is_empty() && free(self.word.0.load(Acquire)) == core.limit + core.owed
+    }
+
     /// About how many permits are out, if threads keep none.
     pub(super) fn in_use(&self) -> u64 {
         self.all.load(Relaxed).saturating_sub(free(self.word.0.load(Relaxed)))
