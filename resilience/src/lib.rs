@@ -13,6 +13,7 @@ mod hedge;
 #[cfg(feature = "http")]
 pub mod http;
 mod keyed;
+mod lanes;
 mod limiter;
 mod line;
 mod metered;

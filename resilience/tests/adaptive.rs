@@ -2,11 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 
 use tidemill_resilience::{
-    AdaptiveLimit, AdaptivePermit, Aimd, Clock, Gradient2, InvalidAdaptive, LimitAlgorithm, LimitReached, ManualClock,
-    Vegas,
+    AdaptiveLimit, AdaptivePermit, Aimd, Clock, Gradient2, InvalidAdaptive, LimitAlgorithm, LimitReached,
+    LimitWindow as Window, ManualClock, Vegas,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -235,5 +241,43 @@ fn senseless_options_are_named() {
         (builder().shed_below(1, 101), InvalidAdaptive::Percent(101)),
     ] {
         assert_eq!(builder.build().unwrap_err(), expected);
+    }
+}
+
+/// An algorithm that keeps what it is told.
+#[derive(Debug)]
+struct Recording(Arc<Mutex<Vec<Window>>>);
+
+impl LimitAlgorithm for Recording {
+    fn next(&mut self, limit: f64, window: &Window) -> f64 {
+        self.0.lock().unwrap().push(*window);
+        limit
+    }
+}
+
+/// Windows of thousands of calls are added up by each thread for itself; all of them count, once, and in the right window.
+#[test]
+fn calls_of_all_threads_add_up_however_many_there_are() {
+    const TAKES: Duration = Duration::from_millis(10);
+    const HELD: u32 = 10;
+    let (clock, windows) = (ManualClock::new(), Arc::default());
+    let builder = AdaptiveLimit::builder(Recording(Arc::clone(&windows))).initial(HELD).range(1, HELD).probe_every(0);
+    let limit = builder.window(HELD, 100 * MS).clock(clock.clone()).build().unwrap();
+    let many = |calls: u32| (0..calls).for_each(|_| limit.try_acquire().unwrap().success());
+    for (window, on_each) in [3000, 3000, 2500, 1, 4, 3000, 2200].into_iter().enumerate() {
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| many(on_each));
+            }
+        });
+        let held: Vec<_> = (0..HELD).map(|_| limit.try_acquire().unwrap()).collect();
+        clock.advance(TAKES);
+        held.into_iter().for_each(AdaptivePermit::success);
+        clock.advance(100 * MS);
+        assert_eq!(windows.lock().unwrap().len(), window, "it lasts until a call ends after its time");
+        many(1);
+        let seen = windows.lock().unwrap()[window];
+        assert_eq!(seen.mean, TAKES * HELD / (2 * on_each + HELD + 1), "window {window}");
+        assert_eq!((seen.shortest, seen.in_flight, seen.dropped), (Duration::ZERO, HELD, false), "window {window}");
     }
 }

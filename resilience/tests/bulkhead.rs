@@ -10,11 +10,12 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll, Wake, Waker},
+    thread,
     time::Duration,
 };
 
 use proptest::prelude::*;
-use tidemill_resilience::{Bulkhead, BulkheadFull, BulkheadPermit, InvalidBulkhead, ManualClock};
+use tidemill_resilience::{Bulkhead, BulkheadFull, BulkheadPermit, Clock, InvalidBulkhead, ManualClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -145,6 +146,32 @@ fn part_of_a_permit_can_be_given_back() {
     assert_eq!(bulkhead.stats().in_use, 0);
 }
 
+/// A permit that a thread keeps for itself is free for everybody.
+#[test]
+fn what_other_threads_keep_is_free() {
+    const LIMIT: u32 = 2;
+    let bulkhead = Bulkhead::builder(LIMIT).build().unwrap();
+    for round in 0..20 {
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let permits = (0..3000).filter_map(|_| bulkhead.try_acquire().ok());
+                    permits.for_each(drop);
+                });
+            }
+        });
+        if round % 2 == 0 {
+            assert_eq!((bulkhead.stats().in_use, bulkhead.stats().limit), (0, LIMIT));
+        }
+        let both = bulkhead.try_acquire_many(LIMIT).expect("all are free");
+        assert!(bulkhead.try_acquire().is_err());
+        let mut waiting = pin!(bulkhead.acquire());
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        thread::scope(|scope| drop(scope.spawn(|| drop(both))));
+        assert!(poll_once(waiting.as_mut()).is_ready(), "what another thread gave back did not get here");
+    }
+}
+
 /// On four threads, with dropped waiters among them: never more inside than the limit, and all comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn threads_never_pass_the_limit() {
@@ -186,6 +213,8 @@ enum Step {
     Try(u32),
     /// The caller at this place gives up, whether it waits, was granted and does not know yet, or holds a permit.
     Drop(usize),
+    /// The same, on another thread.
+    DropElsewhere(usize),
     Resize(u32),
 }
 
@@ -194,6 +223,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..5u32, 0..3u8).prop_map(|(permits, priority)| Step::Acquire(permits, priority)),
         2 => (1..5u32).prop_map(Step::Try),
         4 => (0..12usize).prop_map(Step::Drop),
+        1 => (0..12usize).prop_map(Step::DropElsewhere),
         1 => (1..7u32).prop_map(Step::Resize),
     ]
 }
@@ -251,8 +281,16 @@ impl Caller<'_> {
     }
 }
 
-fn check(steps: &[Step]) -> Result<(), TestCaseError> {
+/// From here on threads keep the permits that they give back.
+fn warm_up(bulkhead: &Bulkhead<impl Clock>) {
+    (0..5000).for_each(|_| drop(bulkhead.try_acquire().unwrap()));
+}
+
+fn check(steps: &[Step], is_warm: bool) -> Result<(), TestCaseError> {
     let bulkhead = Bulkhead::builder(3).build().unwrap();
+    if is_warm {
+        warm_up(&bulkhead);
+    }
     let mut model = Model { limit: 3, in_use: 0, line: BTreeMap::new() };
     let mut callers: Vec<Caller<'_>> = Vec::new();
     for (&step, number) in steps.iter().zip(0..) {
@@ -275,15 +313,18 @@ fn check(steps: &[Step]) -> Result<(), TestCaseError> {
                 let key = (0, number);
                 callers.push(Caller { key, permits, woken: Arc::default(), waiting: None, permit });
             }
-            Step::Drop(place) if place < callers.len() => {
-                let caller = callers.swap_remove(place);
+            Step::Drop(place) | Step::DropElsewhere(place) if place < callers.len() => {
+                let mut caller = callers.swap_remove(place);
                 let was_granted = caller.waiting.is_some() && !model.line.contains_key(&caller.key);
                 if was_granted && caller.permits <= model.limit || caller.permit.is_some() {
                     model.in_use -= caller.permits;
                 }
                 model.line.remove(&caller.key);
+                if let (Step::DropElsewhere(_), Some(permit)) = (step, caller.permit.take()) {
+                    thread::scope(|scope| drop(scope.spawn(|| drop(permit))));
+                }
             }
-            Step::Drop(_) => {}
+            Step::Drop(_) | Step::DropElsewhere(_) => {}
             Step::Resize(limit) => {
                 bulkhead.resize(limit).unwrap();
                 model.limit = limit;
@@ -310,7 +351,10 @@ proptest! {
 
     /// Waiters that are only polled when woken are granted exactly when a list in order would grant them.
     #[test]
-    fn no_permit_is_lost_or_minted_and_no_waiter_forgotten(steps in prop::collection::vec(step(), 1..120)) {
-        check(&steps)?;
+    fn no_permit_is_lost_or_minted_and_no_waiter_forgotten(
+        steps in prop::collection::vec(step(), 1..120),
+        is_warm in any::<bool>(),
+    ) {
+        check(&steps, is_warm)?;
     }
 }

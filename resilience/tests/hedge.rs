@@ -76,6 +76,24 @@ async fn without_delay_all_are_sent_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_function_decides_when_each_hedge_is_sent() {
+    let hedge = hedge(Hedge::after(MS).max_hedges(3));
+    let (start, sent) = (Instant::now(), RefCell::new(Vec::new()));
+    let delays = |number: u32| (number < 4).then(|| number * 10 * MS);
+    let answer = hedge
+        .plain()
+        .delays(&delays)
+        .run(async |attempt| {
+            sent.borrow_mut().push((attempt.number, start.elapsed()));
+            sleep(200 * MS).await;
+            Ok::<_, ()>(attempt.number)
+        })
+        .await;
+    assert_eq!((answer, start.elapsed()), (Ok(1), 200 * MS));
+    assert_eq!(*sent.borrow(), [(1, Duration::ZERO), (2, 20 * MS), (3, 50 * MS)], "and not the fourth");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pushback_delays_the_next_and_never_ends_it() {
     let hedge = hedge(Hedge::after(10 * MS).max_hedges(3));
     for (pushback, ended, attempts) in [(None, 3, 4), (Some("20"), 60, 4), (Some("-1"), 0, 1)] {

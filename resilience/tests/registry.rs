@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tidemill_resilience::{Bulkhead, CircuitBreaker, Keyed, ManualClock, State};
+use tidemill_resilience::{Bulkhead, CircuitBreaker, Keyed, ManualClock, RetryBudget, State};
 
 fn breakers(capacity: usize, clock: &ManualClock) -> Keyed<u32, CircuitBreaker<ManualClock>> {
     let options = CircuitBreaker::builder().failures_in_a_row(1).open_for(Duration::from_secs(1));
@@ -76,6 +76,34 @@ fn a_bulkhead_in_use_is_not_made_anew() {
     assert!(bulkheads.get(&0).try_acquire().is_err(), "a second permit of a limit of one");
     drop(held);
     assert!(bulkheads.get(&0).try_acquire().is_ok());
+}
+
+#[test]
+fn a_flood_of_keys_resets_no_spent_budget() {
+    let budgets = Keyed::new(64, |_: &u32| RetryBudget::new(1, 10).unwrap());
+    let spent = budgets.get(&0).withdraw().is_some();
+    for key in 1..10_000 {
+        budgets.get(&key);
+    }
+    assert!(spent && budgets.get(&0).withdraw().is_none(), "a second retry from a reserve of one");
+    assert!(budgets.len() <= 64 && budgets.evicted() > 9_000);
+    (0..10).for_each(|_| budgets.get(&0).success());
+    for key in 1..10_000 {
+        budgets.get(&key);
+    }
+    assert!(budgets.get(&0).withdraw().is_some());
+}
+
+/// A bulkhead whose permits lie with a thread is idle all the same.
+#[test]
+fn a_bulkhead_that_was_hot_makes_room() {
+    let bulkheads = Keyed::new(1, |_: &u32| Bulkhead::builder(4).build().unwrap());
+    let hot = bulkheads.get(&0);
+    (0..5000).for_each(|_| drop(hot.try_acquire().unwrap()));
+    drop(hot);
+    bulkheads.get(&1);
+    bulkheads.get(&2);
+    assert_eq!((bulkheads.len(), bulkheads.evicted(), bulkheads.shared()), (1, 2, 0));
 }
 
 #[test]

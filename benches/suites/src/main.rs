@@ -7,6 +7,7 @@ mod context;
 mod criterion_suites;
 mod decode;
 mod fork_join;
+mod hedge;
 mod keyed;
 mod limiter;
 mod objects;
@@ -32,6 +33,7 @@ const ROWS: &[Row] = &[
     limiter::ROW,
     keyed::ROW,
     retry::ROW,
+    hedge::ROW,
     breaker::ROW,
     semaphore::ROW,
     context::ROW,

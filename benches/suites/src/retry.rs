@@ -1,6 +1,11 @@
 //! Retries whose first try succeeds: what the wrapping costs where it is not needed.
 
-use std::{convert::Infallible, hint::black_box, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    hint::black_box,
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
 use benches::{
@@ -9,6 +14,7 @@ use benches::{
 };
 use futures_lite::future::block_on;
 use tidemill::resilience::Retry;
+use tower::{Service, ServiceExt, retry::Policy, service_fn};
 
 pub(crate) const ROW: Row = Row {
     section: 5,
@@ -53,6 +59,21 @@ fn benches() -> Vec<Bench> {
                 })
             }
         }),
+        Case::new("tower", || {
+            let mut service = tower::retry::Retry::new(UntilOk, service_fn(async |i: u64| call(i)));
+            move |ops| {
+                Lap::of(|| {
+                    block_on(async {
+                        let mut sum = 0;
+                        for i in 0..ops {
+                            let Ok(one) = service.ready().await.expect("it is").call(i).await;
+                            sum += one;
+                        }
+                        sum
+                    })
+                })
+            }
+        }),
         Case::floor("floor: the bare call", || {
             |ops| {
                 Lap::of(|| {
@@ -69,6 +90,22 @@ fn benches() -> Vec<Bench> {
         }),
     ];
     vec![Bench::counted("first try succeeds", 1_000_000, cases)]
+}
+
+/// Tower leaves the waits to the policy; this one has none, for none is needed here.
+#[derive(Clone)]
+struct UntilOk;
+
+impl Policy<u64, u64, Infallible> for UntilOk {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut u64, result: &mut Result<u64, Infallible>) -> Option<Ready<()>> {
+        result.is_err().then(|| ready(()))
+    }
+
+    fn clone_request(&mut self, request: &u64) -> Option<u64> {
+        Some(*request)
+    }
 }
 
 fn call(i: u64) -> Result<u64, Infallible> {

@@ -4,7 +4,10 @@ use std::{
     borrow::Cow,
     error::Error,
     fmt,
-    sync::{Mutex, atomic::AtomicU32},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -14,7 +17,7 @@ use super::{
     control::{Bounds, Control},
     shares::{Partition, Shares},
 };
-use crate::{Bulkhead, Clock, TokioClock};
+use crate::{Bulkhead, Clock, TokioClock, lanes::Lanes};
 
 /// Options of an [`AdaptiveLimit`]; made by [`AdaptiveLimit::builder`].
 #[derive(Debug)]
@@ -135,16 +138,17 @@ impl<C: Clock + Clone> Builder<C> {
     pub fn build(self) -> Result<AdaptiveLimit<C>, InvalidAdaptive> {
         self.check()?;
         let Self { algorithm, initial, bounds, partitions, shed, max_waiters, max_wait, seed, clock } = self;
-        let gate = Bulkhead::builder(initial).max_waiters(max_waiters).clock(clock.clone());
+        let gate = Bulkhead::builder(initial).max_waiters(max_waiters).without_keeping().clock(clock.clone());
         let gate = if let Some(max) = max_wait { gate.max_wait(max) } else { gate };
         let range = InvalidAdaptive::Range { min: bounds.min, max: bounds.max };
         let rng = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         Ok(AdaptiveLimit {
             gate: gate.build().map_err(|_| range)?,
             control: Mutex::new(Control::new(bounds, initial, algorithm, rng)),
+            lanes: Lanes::new(),
+            lanes_until: AtomicU64::new(0),
             shares: (!partitions.is_empty()).then(|| Mutex::new(Shares::new(partitions))),
             limit: AtomicU32::new(initial),
-            in_flight: AtomicU32::new(0),
             shed,
             origin: clock.now(),
             clock,

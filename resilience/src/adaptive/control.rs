@@ -9,7 +9,14 @@
 
 use std::time::Duration;
 
-use super::algorithm::{LimitAlgorithm, Window};
+use super::{
+    algorithm::LimitAlgorithm,
+    sums::{Ended, Sums},
+};
+
+/// After a window of so many calls, threads add up the next in lanes of their own: what they save by that is more than what it costs to
+/// bring their sums together (see `lanes`).
+const WORTH_LANES: u64 = 4096;
 
 /// The checked options.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +35,10 @@ pub(super) struct Control {
     algorithm: Box<dyn LimitAlgorithm>,
     limit: f64,
     sums: Sums,
-    /// When the window began, on the limit's own axis.
-    began: Duration,
+    /// When the window began, in nanoseconds on the limit's own axis.
+    began: u64,
+    /// The calls of the window before this one.
+    calls_before: u64,
     probe: Probe,
     rng: fastrand::Rng,
 }
@@ -39,28 +48,8 @@ enum Probe {
     /// So many windows are left.
     In(u32),
     /// The limit is halved, and calls that began before this time still end.
-    Draining(Duration),
+    Draining(u64),
     Measuring,
-}
-
-/// What a window has gathered so far.
-#[derive(Debug, Default)]
-struct Sums {
-    answered: u32,
-    total: Duration,
-    shortest: Option<Duration>,
-    dropped: u32,
-    dropped_total: Duration,
-    in_flight: u32,
-}
-
-/// A call that has ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
-    pub(super) began: Duration,
-    pub(super) now: Duration,
-    pub(super) in_flight: u32,
-    pub(super) dropped: bool,
 }
 
 impl Control {
@@ -72,7 +61,7 @@ impl Control {
     ) -> Self {
         let probe = Self::next_probe(bounds, &mut rng);
         let sums = Sums::default();
-        Self { bounds, algorithm, limit: initial.into(), sums, began: Duration::ZERO, probe, rng }
+        Self { bounds, algorithm, limit: initial.into(), sums, began: 0, calls_before: 0, probe, rng }
     }
 
     /// Takes a call in. The limit to apply, if it may have changed.
@@ -85,22 +74,37 @@ impl Control {
             (self.sums, self.began) = (Sums::default(), call.began);
         }
         self.sums.add(call);
-        let calls = self.sums.answered + self.sums.dropped;
-        let lasted = call.now.saturating_sub(self.began);
-        if calls < self.bounds.min_calls || lasted < self.bounds.min_time {
+        let calls = self.sums.calls();
+        if calls < self.bounds.min_calls.into() || call.now < self.ends() {
             return None;
         }
         let sums = std::mem::take(&mut self.sums);
-        self.began = call.now;
+        (self.began, self.calls_before) = (call.now, calls);
         self.close(&sums, call.now);
         Some(self.applied())
     }
 
+    /// When the window ends, if it holds enough calls by then.
+    fn ends(&self) -> u64 {
+        self.began.saturating_add(nanos(self.bounds.min_time))
+    }
+
+    /// Until when threads may add up calls in lanes of their own; `None` if this is not worth it, or each call has to be seen.
+    pub(super) fn lanes_until(&self) -> Option<u64> {
+        let is_worth_it = self.calls_before >= WORTH_LANES && !matches!(self.probe, Probe::Draining(_));
+        is_worth_it.then(|| self.ends())
+    }
+
+    /// Takes in what threads added up.
+    pub(super) fn merge(&mut self, sums: &Sums) {
+        self.sums.merge(sums);
+    }
+
     /// The end of a window.
-    fn close(&mut self, sums: &Sums, now: Duration) {
+    fn close(&mut self, sums: &Sums, now: u64) {
         let is_probe = self.probe == Probe::Measuring;
         // To the half of what was allowed: else it says nothing about the limit.
-        if u64::from(sums.in_flight) * 2 >= u64::from(self.applied()) || sums.dropped > 0 {
+        if sums.in_flight * 2 >= u64::from(self.applied()) || sums.dropped > 0 {
             let next = self.algorithm.next(self.limit, &sums.window(is_probe));
             if !is_probe && next.is_finite() {
                 self.limit = next.clamp(self.bounds.min.into(), self.bounds.max.into());
@@ -130,25 +134,8 @@ impl Control {
     }
 }
 
-impl Sums {
-    fn add(&mut self, call: Ended) {
-        let took = call.now.saturating_sub(call.began);
-        self.in_flight = self.in_flight.max(call.in_flight);
-        if call.dropped {
-            self.dropped += 1;
-            self.dropped_total += took;
-        } else {
-            self.answered += 1;
-            self.total += took;
-            self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
-        }
-    }
-
-    fn window(&self, probe: bool) -> Window {
-        let (total, calls) =
-            if self.answered > 0 { (self.total, self.answered) } else { (self.dropped_total, self.dropped) };
-        let mean = total / calls.max(1);
-        let shortest = self.shortest.unwrap_or(mean);
-        Window { mean, shortest, in_flight: self.in_flight, dropped: self.dropped > 0, probe }
-    }
+/// Durations of more than 584 years are as good as that.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    const PER_SECOND: u64 = 1_000_000_000;
+    duration.as_secs().saturating_mul(PER_SECOND).saturating_add(duration.subsec_nanos().into())
 }

@@ -1,8 +1,8 @@
 //! A call in flight, and how it ended.
 
-use std::{fmt, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{AdaptiveLimit, control::Ended, lock};
+use super::{AdaptiveLimit, lock, sums::Ended};
 use crate::{BulkheadPermit, Clock, TokioClock};
 
 /// A call in flight. Tell it how the call ended; dropped, whether by cancellation or by a panic, it says nothing about
@@ -10,9 +10,11 @@ use crate::{BulkheadPermit, Clock, TokioClock};
 #[must_use = "a permit that is dropped at once guards nothing"]
 pub struct AdaptivePermit<'a, C: Clock = TokioClock> {
     limit: &'a AdaptiveLimit<C>,
-    place: Option<BulkheadPermit<'a, C>>,
+    /// Given back after `drop`: whoever takes it finds all of that done.
+    _place: BulkheadPermit<'a, C>,
     partition: Option<usize>,
-    began: Duration,
+    /// Nanoseconds on the limit's own axis.
+    began: u64,
     in_flight: u32,
 }
 
@@ -23,7 +25,7 @@ impl<'a, C: Clock> AdaptivePermit<'a, C> {
         partition: Option<usize>,
         in_flight: u32,
     ) -> Self {
-        Self { limit, place: Some(place), partition, began: limit.now(), in_flight }
+        Self { limit, _place: place, partition, began: limit.now(), in_flight }
     }
 
     /// The call was answered, well or not: its response time counts.
@@ -44,17 +46,14 @@ impl<'a, C: Clock> AdaptivePermit<'a, C> {
 
 impl<C: Clock> Drop for AdaptivePermit<'_, C> {
     fn drop(&mut self) {
-        self.limit.in_flight.fetch_sub(1, Relaxed);
         if let Some(shares) = &self.limit.shares {
             lock(shares).leave(self.partition);
         }
-        // Last: whoever takes the place finds all of the above done.
-        drop(self.place.take());
     }
 }
 
 impl<C: Clock> fmt::Debug for AdaptivePermit<'_, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdaptivePermit").field("began", &self.began).finish_non_exhaustive()
+        f.debug_struct("AdaptivePermit").field("began", &Duration::from_nanos(self.began)).finish_non_exhaustive()
     }
 }

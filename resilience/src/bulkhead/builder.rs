@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bulkhead, InvalidBulkhead};
+use super::{Bulkhead, InvalidBulkhead, semaphore::Semaphore};
 use crate::{Clock, TokioClock};
 
 /// Calls that may wait by default: generous, since one costs some 50 bytes here besides its own task, but bounded.
@@ -15,12 +15,13 @@ pub struct Builder<C = TokioClock> {
     limit: u32,
     max_waiters: usize,
     max_wait: Option<Duration>,
+    may_keep: bool,
     clock: C,
 }
 
 impl Builder {
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, max_waiters: MAX_WAITERS, max_wait: None, clock: TokioClock }
+        Self { limit, max_waiters: MAX_WAITERS, max_wait: None, may_keep: true, clock: TokioClock }
     }
 }
 
@@ -39,8 +40,14 @@ impl<C> Builder<C> {
 
     /// The clock to read and to sleep by, for `max_wait`. Default [`TokioClock`].
     pub fn clock<D: Clock>(self, clock: D) -> Builder<D> {
-        let Self { limit, max_waiters, max_wait, .. } = self;
-        Builder { limit, max_waiters, max_wait, clock }
+        let Self { limit, max_waiters, max_wait, may_keep, .. } = self;
+        Builder { limit, max_waiters, max_wait, may_keep, clock }
+    }
+
+    /// Threads keep no permits, so that [`in_use`](Bulkhead::in_use) is right.
+    pub(crate) fn without_keeping(mut self) -> Self {
+        self.may_keep = false;
+        self
     }
 }
 
@@ -53,6 +60,8 @@ impl<C: Clock> Builder<C> {
         if self.limit == 0 {
             return Err(InvalidBulkhead::NoLimit);
         }
-        Ok(Bulkhead::new(self.limit, self.max_waiters, self.max_wait, self.clock))
+        let limit = self.limit.into();
+        let semaphore = if self.may_keep { Semaphore::new(limit) } else { Semaphore::without_keeping(limit) };
+        Ok(Bulkhead::new(semaphore, self.max_waiters, self.max_wait, self.clock))
     }
 }

@@ -1,6 +1,6 @@
 //! The call side of a hedge: which errors are final, which budget pays, what bounds the concurrency, and whose clock it is.
 
-use std::future::Future;
+use std::{fmt, future::Future, time::Duration};
 
 use super::{Hedge, HedgeError, HedgeInfo, run::Run};
 use crate::{
@@ -16,7 +16,18 @@ pub struct Hedging<'h, F = Always, L = Unlimited, C: Clock = TokioClock> {
     classify: F,
     limit: L,
     budget: Option<&'h RetryBudget>,
+    delays: Option<Delays<'h>>,
     clock: C,
+}
+
+/// Says for a hedge, 2 for the first, how long it waits for an answer of those before it.
+#[derive(Clone, Copy)]
+pub(super) struct Delays<'h>(pub(super) &'h (dyn Fn(u32) -> Option<Duration> + Sync));
+
+impl fmt::Debug for Delays<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Delays")
+    }
 }
 
 /// Says whether a hedge may be sent now: a closure that gives out permits, or the default.
@@ -66,7 +77,7 @@ impl Hedge {
 
     /// Adds nothing yet: where a chain of [`Hedging`]'s methods begins.
     pub const fn plain(&self) -> Hedging<'_> {
-        Hedging { hedge: self, classify: Always, limit: Unlimited, budget: None, clock: TokioClock }
+        Hedging { hedge: self, classify: Always, limit: Unlimited, budget: None, delays: None, clock: TokioClock }
     }
 }
 
@@ -87,8 +98,8 @@ impl<'h, F, L: Admit, C: Clock> Hedging<'h, F, L, C> {
     }
 
     pub(crate) fn with_classify<G>(self, classify: G) -> Hedging<'h, G, L, C> {
-        let Self { hedge, limit, budget, clock, .. } = self;
-        Hedging { hedge, classify, limit, budget, clock }
+        let Self { hedge, limit, budget, delays, clock, .. } = self;
+        Hedging { hedge, classify, limit, budget, delays, clock }
     }
 
     /// Pays for hedges out of `budget`, and records answers in it, unless a layer inside has.
@@ -108,14 +119,30 @@ impl<'h, F, L: Admit, C: Clock> Hedging<'h, F, L, C> {
     /// let hedging = hedge.plain().limit(|| connections.try_acquire().ok());
     /// ```
     pub fn limit<P, G: Fn() -> Option<P>>(self, limit: G) -> Hedging<'h, F, G, C> {
-        let Self { hedge, classify, budget, clock, .. } = self;
-        Hedging { hedge, classify, limit, budget, clock }
+        let Self { hedge, classify, budget, delays, clock, .. } = self;
+        Hedging { hedge, classify, limit, budget, delays, clock }
+    }
+
+    /// Decides by `delays` how long each hedge waits, in place of the hedge's own delay: it is asked for the number of the one to be
+    /// sent, 2 for the first, when those before it are under way. `None`: not before an attempt fails.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tidemill_resilience::Hedge;
+    /// # let hedge = Hedge::after(Duration::from_millis(50)).max_hedges(3).build().expect("sound");
+    /// // The first soon, each further one later than the one before.
+    /// let delays = |number: u32| Some(Duration::from_millis(10) * 2u32.pow(number));
+    /// let hedging = hedge.plain().delays(&delays);
+    /// ```
+    pub const fn delays(mut self, delays: &'h (dyn Fn(u32) -> Option<Duration> + Sync)) -> Self {
+        self.delays = Some(Delays(delays));
+        self
     }
 
     /// Reads and sleeps by `clock`.
     pub fn clock<D: Clock>(self, clock: D) -> Hedging<'h, F, L, D> {
-        let Self { hedge, classify, limit, budget, .. } = self;
-        Hedging { hedge, classify, limit, budget, clock }
+        let Self { hedge, classify, limit, budget, delays, .. } = self;
+        Hedging { hedge, classify, limit, budget, delays, clock }
     }
 
     /// Runs `operation`, again after each delay until there is an answer, and returns the first.
@@ -134,7 +161,7 @@ impl<'h, F, L: Admit, C: Clock> Hedging<'h, F, L, C> {
         F: Classify<T, E>,
         Fut: Future<Output = Result<T, E>>,
     {
-        let Self { hedge, classify, limit, budget, clock } = self;
-        Run { hedge, classify, limit, budget: *budget, clock }.call(operation)
+        let Self { hedge, classify, limit, budget, delays, clock } = self;
+        Run { hedge, classify, limit, budget: *budget, delays: *delays, clock }.call(operation)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tidemill_context::Cause;
 
-use super::{Admit, Hedge, HedgeError};
+use super::{Admit, Hedge, HedgeError, hedging::Delays};
 use crate::{
     Clock, Decision, RetryBudget, Spend, ambient,
     retry::{Classify, Counted},
@@ -37,6 +37,7 @@ pub(super) struct Run<'h, 'c, F, L, C> {
     pub(super) classify: &'c F,
     pub(super) limit: &'c L,
     pub(super) budget: Option<&'h RetryBudget>,
+    pub(super) delays: Option<Delays<'h>>,
     pub(super) clock: &'c C,
 }
 
@@ -100,12 +101,16 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
         F: Classify<T, E>,
         Fut: Future<Output = Result<T, E>>,
     {
-        let delay = self.hedge.delay();
+        let own_delay = if self.delays.is_none() { self.hedge.delay() } else { None };
         let started = self.hedge.learns().then(|| self.clock.now());
         let mut first = pin!(operation(HedgeInfo { number: 1 }));
         let mut flights = Flights::new(self.flight(first.as_mut(), None, None));
-        let later = delay.map_or(Next::Never, Next::After);
-        let (mut next, mut last) = (later, None);
+        // How long the hedge that is next waits.
+        let later = |sent: u32| {
+            let delay = self.delays.map_or(own_delay, |delays| delays.0(sent + 1));
+            delay.map_or(Next::Never, Next::After)
+        };
+        let (mut next, mut last) = (later(1), None);
         loop {
             let event = self.next_event(&mut flights, next).await;
             if let Event::Cancelled(cause) = event {
@@ -129,7 +134,8 @@ impl<'h, F, L: Admit, C: Clock> Run<'h, '_, F, L, C> {
                 }
             }
             // A hedge that is not allowed is left out, until an attempt fails.
-            next = if self.send(&mut flights, &mut operation) && self.may_send(&flights) { later } else { Next::Never };
+            let is_next = self.send(&mut flights, &mut operation) && self.may_send(&flights);
+            next = if is_next { later(flights.sent) } else { Next::Never };
             if flights.is_empty()
                 && let Some(last) = last.take()
             {

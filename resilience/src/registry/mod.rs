@@ -1,4 +1,4 @@
-//! One breaker, bulkhead, limit or throttle for each key, in bounded memory.
+//! One breaker, bulkhead, limit, throttle or retry budget for each key, in bounded memory.
 //!
 //! Keys are spread over shards, each a map under a lock of its own and a ring of slots. A new key in a full shard takes the slot
 //! of one that has not been asked for lately (a clock hand goes round; one that was asked for gets a second chance),
@@ -22,7 +22,7 @@ use std::{
 
 use foldhash::quality::RandomState;
 
-use crate::{AdaptiveLimit, Bulkhead, CircuitBreaker, Clock, State};
+use crate::{AdaptiveLimit, Bulkhead, CircuitBreaker, Clock, RetryBudget, State};
 
 /// Slots looked at before a new key has to share.
 const LOOKS: usize = 8;
@@ -49,8 +49,15 @@ impl<C: Clock> Keep for CircuitBreaker<C> {
 impl<C: Clock> Keep for Bulkhead<C> {
     /// While calls are inside or wait.
     fn must_stay(&self) -> bool {
-        let stats = self.stats();
-        stats.in_use > 0 || stats.waiting > 0
+        !self.is_idle()
+    }
+}
+
+impl Keep for RetryBudget {
+    /// While it allows no further request, or knows of one under way. One that stays spent (a server that is gone) keeps its
+    /// slot, so there should be more slots than servers.
+    fn must_stay(&self) -> bool {
+        self.left() == 0 || self.in_flight() > 0
     }
 }
 

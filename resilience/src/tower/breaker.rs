@@ -1,6 +1,7 @@
 //! Circuit breaker and adaptive limit: both ask before the call and report after it, in the call's own future.
 
 use std::{
+    future::Future,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -14,18 +15,75 @@ use crate::{AdaptiveLimit, BreakerOpen, CircuitBreaker, LimitReached, Outcome};
 /// Says how a call ended, as far as its guard is concerned.
 type Judge<T, E> = fn(&Result<T, E>) -> Outcome;
 
+/// A guard that hears how each call ended.
+pub trait Hears: Send + Sync + 'static {
+    /// Why it does not let a call in.
+    type Refused;
+
+    /// Lets `call` in, or refuses it without a poll, and hears by `judge` how it ended.
+    fn hear<T: Send, E: Send>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send,
+        judge: fn(&Result<T, E>) -> Outcome,
+    ) -> impl Future<Output = Result<Result<T, E>, Self::Refused>> + Send;
+}
+
+/// An open breaker refuses before the inner service is called.
+impl Hears for CircuitBreaker {
+    type Refused = BreakerOpen;
+
+    async fn hear<T: Send, E: Send>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send,
+        judge: fn(&Result<T, E>) -> Outcome,
+    ) -> Result<Result<T, E>, BreakerOpen> {
+        self.call_with(call, judge).await
+    }
+}
+
+/// A failure tells of overload, and what is ignored says nothing. A call that is dropped gives its place back and says nothing
+/// about the response time.
+impl Hears for AdaptiveLimit {
+    type Refused = LimitReached;
+
+    async fn hear<T: Send, E: Send>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send,
+        judge: fn(&Result<T, E>) -> Outcome,
+    ) -> Result<Result<T, E>, LimitReached> {
+        let permit = self.acquire().await?;
+        let result = call.await;
+        match judge(&result) {
+            Outcome::Success => permit.success(),
+            Outcome::Failure => permit.dropped(),
+            Outcome::Ignored => drop(permit),
+        }
+        Ok(result)
+    }
+}
+
 /// Keeps calls from a service that fails, as a [`CircuitBreaker`] says.
+pub type BreakerLayer<T, E> = HearingLayer<CircuitBreaker, T, E>;
+/// The service of a [`BreakerLayer`].
+pub type BreakerService<S, T, E> = HearingService<CircuitBreaker, S, T, E>;
+/// Lets as many calls run at once as an [`AdaptiveLimit`] finds good; the others wait in its line, in the future of the call.
+pub type AdaptiveLayer<T, E> = HearingLayer<AdaptiveLimit, T, E>;
+/// The service of an [`AdaptiveLayer`].
+pub type AdaptiveService<S, T, E> = HearingService<AdaptiveLimit, S, T, E>;
+
+/// The layer of a guard that hears how calls end: [`BreakerLayer`] and [`AdaptiveLayer`].
 #[derive(Debug)]
-pub struct BreakerLayer<T, E> {
-    breaker: Arc<CircuitBreaker>,
+pub struct HearingLayer<G, T, E> {
+    guard: Arc<G>,
     judge: Judge<T, E>,
 }
 
-impl<T, E> BreakerLayer<T, E> {
-    /// Errors count as failures.
+impl<G, T, E> HearingLayer<G, T, E> {
+    /// Errors count as failures: of the service for a breaker, by overload for a limit.
     #[must_use]
-    pub fn new(breaker: Arc<CircuitBreaker>) -> Self {
-        Self { breaker, judge: by_result }
+    pub fn new(guard: Arc<G>) -> Self {
+        let by_result = |result: &Result<T, E>| if result.is_ok() { Outcome::Success } else { Outcome::Failure };
+        Self { guard, judge: by_result }
     }
 
     /// Says by `judge` what an answer or error means: a 503 is an answer, and a failure.
@@ -36,40 +94,36 @@ impl<T, E> BreakerLayer<T, E> {
     }
 }
 
-/// Errors are failures.
-fn by_result<T, E>(result: &Result<T, E>) -> Outcome {
-    if result.is_ok() { Outcome::Success } else { Outcome::Failure }
-}
-
-impl<T, E> Clone for BreakerLayer<T, E> {
+impl<G, T, E> Clone for HearingLayer<G, T, E> {
     fn clone(&self) -> Self {
-        Self { breaker: Arc::clone(&self.breaker), judge: self.judge }
+        Self { guard: Arc::clone(&self.guard), judge: self.judge }
     }
 }
 
-impl<S, T, E> Layer<S> for BreakerLayer<T, E> {
-    type Service = BreakerService<S, T, E>;
+impl<G, S, T, E> Layer<S> for HearingLayer<G, T, E> {
+    type Service = HearingService<G, S, T, E>;
 
-    fn layer(&self, inner: S) -> BreakerService<S, T, E> {
-        BreakerService { inner, layer: self.clone() }
+    fn layer(&self, inner: S) -> HearingService<G, S, T, E> {
+        HearingService { inner, layer: self.clone() }
     }
 }
 
-/// The service of a [`BreakerLayer`].
+/// The service of a [`HearingLayer`].
 #[derive(Debug)]
-pub struct BreakerService<S, T, E> {
+pub struct HearingService<G, S, T, E> {
     inner: S,
-    layer: BreakerLayer<T, E>,
+    layer: HearingLayer<G, T, E>,
 }
 
-impl<S: Clone, T, E> Clone for BreakerService<S, T, E> {
+impl<G, S: Clone, T, E> Clone for HearingService<G, S, T, E> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
-impl<S, Request> Service<Request> for BreakerService<S, S::Response, S::Error>
+impl<G, S, Request> Service<Request> for HearingService<G, S, S::Response, S::Error>
 where
+    G: Hears,
     S: Service<Request> + Clone + Send + 'static,
     S::Future: Send,
     S::Response: Send + Sync + 'static,
@@ -77,99 +131,17 @@ where
     Request: Send + 'static,
 {
     type Response = S::Response;
-    type Error = Guarded<BreakerOpen, S::Error>;
+    type Error = Guarded<G::Refused, S::Error>;
     type Future = BoxFuture<Result<S::Response, Self::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx).map_err(Guarded::Inner)
     }
 
-    /// An open breaker refuses before the inner service is called.
     fn call(&mut self, request: Request) -> Self::Future {
-        let (service, BreakerLayer { breaker, judge }) = (take_ready(&mut self.inner), self.layer.clone());
+        let (service, HearingLayer { guard, judge }) = (take_ready(&mut self.inner), self.layer.clone());
         Box::pin(async move {
-            let result = breaker.call_with(call_when_ready(service, request), judge).await.map_err(Guarded::Refused)?;
-            result.map_err(Guarded::Inner)
-        })
-    }
-}
-
-/// Lets as many calls run at once as an [`AdaptiveLimit`] finds good; the others wait in its line, in the future of the call.
-#[derive(Debug)]
-pub struct AdaptiveLayer<T, E> {
-    limit: Arc<AdaptiveLimit>,
-    judge: Judge<T, E>,
-}
-
-impl<T, E> AdaptiveLayer<T, E> {
-    /// Errors tell of overload, as time-outs and refusals do.
-    #[must_use]
-    pub fn new(limit: Arc<AdaptiveLimit>) -> Self {
-        Self { limit, judge: by_result }
-    }
-
-    /// Says by `judge` what an answer or error means: a failure tells of overload, and what is ignored says nothing.
-    #[must_use]
-    pub fn judge(mut self, judge: fn(&Result<T, E>) -> Outcome) -> Self {
-        self.judge = judge;
-        self
-    }
-}
-
-impl<T, E> Clone for AdaptiveLayer<T, E> {
-    fn clone(&self) -> Self {
-        Self { limit: Arc::clone(&self.limit), judge: self.judge }
-    }
-}
-
-impl<S, T, E> Layer<S> for AdaptiveLayer<T, E> {
-    type Service = AdaptiveService<S, T, E>;
-
-    fn layer(&self, inner: S) -> AdaptiveService<S, T, E> {
-        AdaptiveService { inner, layer: self.clone() }
-    }
-}
-
-/// The service of an [`AdaptiveLayer`].
-#[derive(Debug)]
-pub struct AdaptiveService<S, T, E> {
-    inner: S,
-    layer: AdaptiveLayer<T, E>,
-}
-
-impl<S: Clone, T, E> Clone for AdaptiveService<S, T, E> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), layer: self.layer.clone() }
-    }
-}
-
-impl<S, Request> Service<Request> for AdaptiveService<S, S::Response, S::Error>
-where
-    S: Service<Request> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Response: Send + Sync + 'static,
-    S::Error: Send + Sync + 'static,
-    Request: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = Guarded<LimitReached, S::Error>;
-    type Future = BoxFuture<Result<S::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx).map_err(Guarded::Inner)
-    }
-
-    /// A call that is dropped gives its place back and says nothing about the response time.
-    fn call(&mut self, request: Request) -> Self::Future {
-        let (service, AdaptiveLayer { limit, judge }) = (take_ready(&mut self.inner), self.layer.clone());
-        Box::pin(async move {
-            let permit = limit.acquire().await.map_err(Guarded::Refused)?;
-            let result = call_when_ready(service, request).await;
-            match judge(&result) {
-                Outcome::Success => permit.success(),
-                Outcome::Failure => permit.dropped(),
-                Outcome::Ignored => drop(permit),
-            }
+            let result = guard.hear(call_when_ready(service, request), judge).await.map_err(Guarded::Refused)?;
             result.map_err(Guarded::Inner)
         })
     }

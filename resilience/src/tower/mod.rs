@@ -31,7 +31,7 @@ use std::{
 use tower_service::Service;
 
 pub use self::{
-    breaker::{AdaptiveLayer, AdaptiveService, BreakerLayer, BreakerService},
+    breaker::{AdaptiveLayer, AdaptiveService, BreakerLayer, BreakerService, HearingLayer, HearingService, Hears},
     hedge::{HedgeLayer, HedgeService},
     limit::{BulkheadLayer, BulkheadService, RateLimitLayer, RateLimitService},
     place::Guarding,
