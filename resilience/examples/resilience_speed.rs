@@ -174,7 +174,7 @@ fn limiter_keyed() {
         let builder = KeyedRateLimiter::<u64>::builder().rate(Rate::per_second(PLENTY.into())).burst(PLENTY.into());
         builder.lease_time(lease).max_keys(KEYS as usize).build().expect("the options are sound")
     };
-    let (leasing, plain) = (keyed(Duration::from_millis(10)), keyed(Duration::ZERO));
+    let (leasing, plain) = (keyed(Duration::from_millis(50)), keyed(Duration::ZERO));
     let nonzero = NonZeroU32::new(PLENTY).expect("not zero");
     let governor = Governor::dashmap(Quota::per_second(nonzero).allow_burst(nonzero));
     let over_keys = |call: &(dyn Fn(&u64) -> bool + Sync), calls: u32| {

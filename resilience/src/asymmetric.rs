@@ -29,6 +29,7 @@ mod system {
     use std::{
         sync::{
             OnceLock,
+            // tidy-allow(seqcst): for the fences below
             atomic::{Ordering::SeqCst, compiler_fence, fence},
         },
         thread,
@@ -56,7 +57,8 @@ mod system {
         // It fails after all in a process that was forked off, which has to register anew, or when a sandbox came later. Then time
         // does what the call would have done: the others' stores do not stay in their buffers, nor the loads after them
         // early, for more than nanoseconds.
-        if !membarrier::pass() && !(membarrier::register() && membarrier::pass()) {
+        let passed = membarrier::pass() || membarrier::register() && membarrier::pass();
+        if !passed {
             thread::sleep(LONG_AFTER);
         }
         fence(SeqCst);
@@ -101,5 +103,80 @@ mod model {
 
     pub(crate) fn heavy() {
         fence(SeqCst);
+    }
+}
+
+#[cfg(all(test, not(any(tidemill_loom, miri))))]
+mod tests {
+    use std::{
+        hint,
+        sync::{
+            Barrier,
+            atomic::{AtomicU64, Ordering::Relaxed},
+        },
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+    use crate::sync::Padded;
+
+    const ROUNDS: u64 = 5_000;
+
+    /// Where both threads have one processor, a round takes a slice of time each.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// Two words in one line, as in a home: of `limit` and `spent`, whoever writes one and then reads the other sees what the other
+    /// side wrote, or is seen.
+    ///
+    /// Each store of the hot side stands behind one to memory that is in no cache, so that without a fence it would come late.
+    #[test]
+    fn of_two_sides_that_write_and_then_look_one_at_least_sees_the_other() {
+        if !available() {
+            return;
+        }
+        let far: Vec<Padded<AtomicU64>> = (0..1 << 18).map(|_| Padded::default()).collect();
+        let (shared, start) = (Padded([AtomicU64::new(0), AtomicU64::new(0)]), Barrier::new(2));
+        let [seldom, often] = &shared.0;
+        // Per round of the seldom side: the last count after which the hot side had not seen it, and the count that it saw itself.
+        let (unseen, seen) = thread::scope(|scope| {
+            let hot = scope.spawn(|| {
+                let mut unseen = Vec::new();
+                start.wait();
+                for count in 1.. {
+                    far[(count as usize).wrapping_mul(40_503) % far.len()].0.store(count, Relaxed);
+                    often.store(count, Relaxed);
+                    light();
+                    let round = seldom.load(Relaxed);
+                    while unseen.len() < round as usize {
+                        unseen.push(count - 1);
+                    }
+                    if round == ROUNDS {
+                        break;
+                    }
+                }
+                unseen
+            });
+            start.wait();
+            let (mut seen, began) = (Vec::new(), Instant::now());
+            for round in 1..ROUNDS {
+                // Only while the other runs beside us can there be a race.
+                let last = seen.last().copied().unwrap_or_default();
+                while often.load(Relaxed) < last + 10 {
+                    thread::yield_now();
+                }
+                (0..fastrand::u32(..300)).for_each(|_| hint::spin_loop());
+                seldom.store(round, Relaxed);
+                heavy();
+                seen.push(often.load(Relaxed));
+                if began.elapsed() > PATIENCE {
+                    break;
+                }
+            }
+            seldom.store(ROUNDS, Relaxed);
+            (hot.join().expect("it asserts nothing"), seen)
+        });
+        let missed = unseen.iter().zip(&seen).filter(|(unseen, seen)| unseen > seen).count();
+        assert_eq!(missed, 0, "of {} rounds", seen.len());
     }
 }

@@ -17,12 +17,12 @@ use crate::{
     line::MAX_WAITERS,
 };
 
-/// Keys in debt at once by default: a megabyte and a half of table.
+/// Keys in debt at once by default: two megabytes of table, and half a megabyte per thread that leases.
 const MAX_KEYS: usize = 16_384;
 
-/// How long a key's lease should last: long enough that a key of a few hundred calls a second leases at all, short enough that
-/// what it spent from a lease is charged soon.
-const LEASE_TIME: Duration = Duration::from_millis(10);
+/// How long a key's lease should last: long enough that a key of some dozen calls a second leases at all, short enough that
+/// what it spent from a lease is charged soon. With 10 ms, 10,000 keys in turn leased every thirty calls, which was half of their cost.
+const LEASE_TIME: Duration = Duration::from_millis(50);
 
 /// Options of a [`KeyedRateLimiter`]; made by [`KeyedRateLimiter::builder`].
 #[must_use]
@@ -82,7 +82,8 @@ impl<K: ?Sized, C, S> KeyedBuilder<K, C, S> {
         self
     }
 
-    /// Keys in debt at once for which there is room without crowding, and so the memory: about 90 bytes each. Default 16,384.
+    /// Keys in debt at once for which there is room without crowding, and so the memory: about 130 bytes each, and 32 to
+    /// 64 more for each of the first eight threads that lease. Default 16,384.
     ///
     /// Keys whose buckets are full again need no room. Beyond it newcomers may start with less than a full bucket.
     pub fn max_keys(mut self, keys: usize) -> Self {
@@ -96,9 +97,9 @@ impl<K: ?Sized, C, S> KeyedBuilder<K, C, S> {
         self
     }
 
-    /// How long the tokens that a hot key is given in advance should last it. Default 10 ms.
+    /// How long the tokens that a hot key is given in advance should last it. Default 50 ms.
     ///
-    /// Only a key with more than a hundred calls a second gets any, and at most an eighth of what is open. After a sudden stop
+    /// Only a key with more than twenty calls a second gets any, and at most an eighth of what is open per thread. After a sudden stop
     /// so much may come back one refill late. Zero turns leases off: each call then locks and reads the clock.
     pub fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;

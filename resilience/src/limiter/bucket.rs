@@ -48,12 +48,12 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// A full bucket. The caller has checked that `burst` tokens cost far less than 2^64 ticks.
     pub(crate) fn full(plan: &Plan) -> Self {
-        Self::resume(plan, 0)
+        Self::resume(plan, 0, 0)
     }
 
-    /// A bucket that is full at `full_at`, a tick of the plan's grid, with nothing set aside.
-    pub(crate) fn resume(plan: &Plan, full_at: u64) -> Self {
-        Self { grid: plan.grid, burst: plan.burst, full_at, aside: 0 }
+    /// A bucket that is full at `full_at`, a tick of the plan's grid, with so many tokens set aside.
+    pub(crate) fn resume(plan: &Plan, full_at: u64, aside: u64) -> Self {
+        Self { grid: plan.grid, burst: plan.burst, full_at, aside }
     }
 
     pub(crate) fn full_at(&self) -> u64 {

@@ -16,8 +16,8 @@
 //! hour later and asks for the whole burst, what it spent from its last lease is charged only then, so up to an eighth of
 //! the burst may take its time to come back once more. This errs on the safe side; a `lease_time` of zero turns it off.
 //!
-//! **A home of one thread** (numbers of threads are unique, see `thread`) has two words: `spent`, which only the owner writes, and counts up for
-//! ever; and `limit`, up to which it may count, written under the core's lock alone, raised by the owner and put to zero by anyone.
+//! **A home of one thread** (numbers of threads are unique, see `thread`) has two words: `spent`, which only the owner writes, and counts
+//! up for ever; and `limit`, up to which it may count, written under the core's lock alone, raised by the owner and put to zero by anyone.
 //!
 //! | the owner spends | who settles it, holding the lock |
 //! |---|---|
@@ -26,16 +26,17 @@
 //! | light half of the fence (`asymmetric`) | heavy half, once for all homes |
 //! | read `limit` again: unchanged, then they are spent | read `spent`: so many are spent |
 //!
-//! By the fence, the owner sees the zero or the settler sees what the owner has counted, or both. So what the owner spent is always counted. If it
-//! sees that the limit has changed, it may have been counted or not: it takes the lock and looks how far it was (`counted`). If
-//! it was, the tokens are its own; if not, it has spent nothing, and what it wrote too much is of no account, for the next lease counts from there.
+//! By the fence, the owner sees the zero or the settler sees what the owner has counted, or both. So what the owner spent is always
+//! counted. If it sees that the limit has changed, it may have been counted or not: it takes the lock and looks how far it was
+//! (`counted`). If it was, the tokens are its own; if not, it has spent nothing, and what it wrote too much is of no account, for the next
+//! lease counts from there.
 //! A settling of one's own home needs no fence.
 //!
 //! **A home of several threads** (of those whose number is past the homes, and of all where there is no such fence) has one word, of which
 //! they spend by compare-and-swap, and which is settled by a `swap`.
 //!
-//! **Orderings.** All that travels in these words is a count, so they are `Relaxed` but for the fence. What is read at settling, is read with
-//! `Acquire`, so that the clock read after it stays after it.
+//! **Orderings.** All that travels in these words is a count, so they are `Relaxed` but for the fence. What is read at settling, is
+//! read with `Acquire`, so that the clock read after it stays after it.
 //!
 //! Rejected: spending while tokens last and refilling by the clock when they do not, with no accounting between (the
 //! refill is capped too late: after an hour idle it passes the burst twice); a compare-and-swap for the owner too (10 ns for 2);
@@ -127,7 +128,10 @@ impl Leases {
 
     pub(super) fn with(own: usize, shared: usize) -> Self {
         debug_assert!(shared.is_power_of_two(), "{shared} shared homes");
-        Self { own: (0..own).map(|_| Padded::default()).collect(), shared: (0..shared).map(|_| Padded::default()).collect() }
+        Self {
+            own: (0..own).map(|_| Padded::default()).collect(),
+            shared: (0..shared).map(|_| Padded::default()).collect(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {

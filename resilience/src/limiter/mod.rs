@@ -1,4 +1,4 @@
-//! A token bucket that never passes its bound, serves waiters in order, and costs a hot thread one atomic operation.
+//! A token bucket that never passes its bound, serves waiters in order, and costs a hot thread a few plain loads and stores.
 //!
 //! Three layers, each proved or tested alone:
 //! - `rate` and `bucket`: the arithmetic. Time is counted in ticks of which a token costs a whole number, so there is
@@ -8,16 +8,20 @@
 //!
 //! On these stand the calls: `acquire` and `blocking` wait, `reserve` holds, `change` alters the limit under them all.
 //!
-//! **The way of a call.** Spend from the thread's lease: one compare-and-swap, done. Else, if the *gate* (the time
+//! **The way of a call.** Spend from the thread's lease: three loads and a store, done. Else, if the *gate* (the time
 //! before which not one token can be had) has not come: refused, for one load and one clock read, no lock. Else one
 //! pass through the core takes the tokens, and leases some more to a thread that is hot.
 //!
 //! | call | atomic read-modify-writes | clock reads |
 //! |---|---|---|
-//! | allowed from a lease | 1 on a line of the thread's own | 0 |
-//! | allowed otherwise | 2 of the lock, up to 2 of the lease | 1 |
+//! | allowed from a lease | 0; 1 for a thread without a home of its own | 0 |
+//! | allowed otherwise | 2 of the lock, 2 for a thread without a home of its own | 1 |
 //! | refused | 0 | 1 |
 //! | waiting | 2 of the lock per poll | 1 per poll |
+//! | taking back the leases of others | 2 of the lock, 1 `membarrier` | 2 |
+//!
+//! Leases are taken back by a call that finds the bucket short, which ends them until it has filled up again; and by `available`,
+//! a change or a pause. The `membarrier` is 0.1 to 29 us (`asymmetric`).
 //!
 //! **Order.** Nobody overtakes: while anyone waits there are no leases, and `try_acquire` is refused unless the queue is
 //! empty. So a large request is served as soon as its tokens have gathered, however many small ones follow.
@@ -121,7 +125,7 @@ impl<C: Clock> RateLimiter<C> {
 
     /// Takes `n` tokens now, or none. Never waits and never overtakes those who do. `n == 0` always passes.
     ///
-    /// Costs one atomic operation from a lease, a lock and a clock read without, a clock read when refused. Allocates
+    /// Costs no atomic read-modify-write from a lease, a lock and a clock read without, a clock read when refused. Allocates
     /// only if it finds that waiters are due and wakes them.
     ///
     /// # Errors
@@ -135,6 +139,11 @@ impl<C: Clock> RateLimiter<C> {
     fn try_acquire_at(&self, home: usize, n: u64) -> Result<(), Refused> {
         if self.spend(home, n) {
             return Ok(());
+        }
+        if n == 1
+            && let Some(wait) = self.shut_for()
+        {
+            return Err(Refused::Later { retry_after: Duration::from_nanos(wait) });
         }
         self.try_acquire_slowly(home, n)
     }
@@ -156,13 +165,10 @@ impl<C: Clock> RateLimiter<C> {
 
     #[inline(never)]
     fn try_acquire_slowly(&self, home: usize, n: u64) -> Result<(), Refused> {
-        if n == 1 {
-            self.check_gate()?;
-        }
         self.pass(home, |core| self.take(core, home, n))
     }
 
-    /// Tokens that could be taken at once now; zero while anyone waits.
+    /// Tokens that could be taken at once now; zero while anyone waits. Ends all leases, so it is no call for a hot path.
     pub fn available(&self) -> u64 {
         self.pass(self.leases.home(), |core| {
             self.settle_all(core);
@@ -180,16 +186,19 @@ impl<C: Clock> RateLimiter<C> {
         self.lock().queue.len()
     }
 
-    /// Refuses one token without the lock while not even one can be open.
-    fn check_gate(&self) -> Result<(), Refused> {
+    /// How long (nanoseconds) not even one token can be open; without the lock. `None` if that is not known.
+    ///
+    /// A function of its own, and its answer two registers: it is all that a refused call does, and the rest of the slow way
+    /// needs a large frame.
+    #[inline(never)]
+    fn shut_for(&self) -> Option<u64> {
         // Acquire, with the Release store in `pass`: the clock is read after the gate. It was shut when it was loaded, and
         // if its time has not come by the later clock read, it had not come then.
         let gate = self.slow.gate.load(Acquire);
         if gate == 0 {
-            return Ok(());
+            return None;
         }
-        let nanos = self.nanos();
-        if gate <= nanos { Ok(()) } else { Err(later(gate, nanos)) }
+        gate.checked_sub(self.nanos()).filter(|&wait| wait > 0)
     }
 
     /// Takes `n` tokens in a pass, or says when.
@@ -229,7 +238,7 @@ impl<C: Clock> RateLimiter<C> {
         if core.alarm() != before {
             woken.extend(core.queue.rouse_head());
         }
-        // Release: the partner is the load in `check_gate`.
+        // Release: the partner is the load in `shut_for`.
         self.slow.gate.store(core.gate(), Release);
         drop(core);
         // After the lock is let go: a waker is foreign code and may call us.
