@@ -12,12 +12,9 @@ pub(crate) use std::sync::{
 pub(crate) use std::thread::yield_now;
 
 #[cfg(tidemill_loom)]
-pub(crate) use loom::{
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
-    },
-    thread::yield_now,
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
 };
 
 use std::sync::PoisonError;

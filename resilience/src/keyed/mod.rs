@@ -158,7 +158,10 @@ impl<K: Hash + ?Sized, C: Clock, S: BuildHasher> KeyedRateLimiter<K, C, S> {
         if self.waits.anyone_for(spot.hash) {
             return 0;
         }
-        self.visit(self.table.front(), key, spot, |visit| visit.open())
+        self.visit(self.table.front(), key, spot, |visit| {
+            visit.take_back();
+            visit.open()
+        })
     }
 
     /// Forgets what the key owes: it is full again, unless it comes anew to a set that remembers an evicted debt.

@@ -375,9 +375,8 @@ impl Visit<'_> {
         *self.nanos
     }
 
-    /// Tokens open to the caller, once no one holds any.
-    pub(super) fn open(&mut self) -> u64 {
-        self.take_back();
+    /// Tokens open to the caller.
+    pub(super) fn open(&self) -> u64 {
         self.bucket.open(self.now)
     }
 
@@ -390,7 +389,7 @@ impl Visit<'_> {
     }
 
     /// Ends the leases at the fronts of others.
-    fn take_back(&mut self) {
+    pub(super) fn take_back(&mut self) {
         if self.slot.held.tokens() == 0 {
             return;
         }
@@ -425,7 +424,7 @@ impl Visit<'_> {
     /// After a taking of `n`: leases what the caller will want, as `RateLimiter` does.
     pub(super) fn lease(&mut self, n: u64) {
         let foretold = self.foretell(n);
-        let tokens = foretold.min(self.bucket.open(self.now) / SHARE).min(MAX_LEASE);
+        let tokens = foretold.min(self.open() / SHARE).min(MAX_LEASE);
         if tokens == 0 {
             return;
         }

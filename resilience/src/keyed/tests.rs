@@ -236,7 +236,7 @@ fn what_several_threads_lease_of_one_key_is_taken_back_for_another() {
 /// More hot keys than a line of the front has entries: the others lease from their sets.
 #[test]
 fn keys_without_a_place_at_the_front_lease_from_their_sets() {
-    let (limiter, clock) = limiter(1_000_000, 10_000, 3);
+    let (limiter, clock) = limiter(1_000_000, 10_000, 2); // one line, one set
     for _ in 0..20 {
         for key in 0..6 {
             clock.advance(Duration::from_micros(1));
