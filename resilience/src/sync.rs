@@ -12,9 +12,12 @@ pub(crate) use std::sync::{
 pub(crate) use std::thread::yield_now;
 
 #[cfg(tidemill_loom)]
-pub(crate) use loom::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
+pub(crate) use loom::{
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering},
+    },
+    thread::yield_now,
 };
 
 use std::sync::PoisonError;
