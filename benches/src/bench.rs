@@ -105,6 +105,12 @@ impl Case {
         Self { is_floor: true, ..self }
     }
 
+    /// Whether it is the floor of its bench.
+    #[must_use]
+    pub fn is_floor(&self) -> bool {
+        self.is_floor
+    }
+
     /// Makes what the work needs.
     ///
     /// # Errors
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn a_wrong_checksum_names_who_is_wrong() {
         let bench = Bench::counted("b", 4_000, vec![Case::new("lazy", || |ops| Lap::of(|| ops - 1))]);
-        let error = measure(&FIGURES, &bench.contenders(4), Rounds::exactly(1)).unwrap_err();
+        let error = measure(&FIGURES, &bench.contenders(4), Rounds::exactly(1), 0).unwrap_err();
         assert_eq!(error.to_string(), "lazy: lazy: 4 operations come to 3, not 4");
     }
 
@@ -239,7 +245,7 @@ mod tests {
     fn the_first_case_takes_part_twice_and_a_floor_is_one() {
         let work = || |ops| Lap::of(|| ops);
         let bench = Bench::counted("b", 5, vec![Case::new("a", work), Case::floor("floor: nothing", work)]);
-        let series = measure(&FIGURES, &bench.contenders(5), Rounds::exactly(2)).unwrap();
+        let series = measure(&FIGURES, &bench.contenders(5), Rounds::exactly(2), 0).unwrap();
         let roles: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.role)).collect();
         use crate::compare::Role;
         assert_eq!(roles, [("a", Role::Contender), ("floor: nothing", Role::Floor), ("a (A/A)", Role::Again)]);

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Row, facts::Facts};
+use super::{Row, facts::Facts, state};
 use crate::{
     compare::{Contender, Figure, Rounds, Series, measure, table},
     scale::Scale,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// One comparison and all of its rounds.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Table {
     /// The row it belongs to.
     pub row: &'static str,
@@ -25,6 +25,8 @@ pub struct Table {
     pub figures: Vec<Figure>,
     /// The contenders.
     pub series: Vec<Series>,
+    /// Before each pass, how many times as long a thread took beside another one as alone: about two if the CPUs share a core.
+    pub states: Vec<f64>,
 }
 
 /// The run of a board.
@@ -53,8 +55,17 @@ pub struct Context {
     pub(super) tables: RefCell<Vec<Table>>,
     /// What rows say in words: the row, and the text.
     pub(super) notes: RefCell<Vec<(&'static str, String)>>,
-    /// Plots: a name for the file, and the SVG.
-    pub(super) pictures: RefCell<Vec<(String, String)>>,
+    /// Of what grows.
+    pub(super) pictures: RefCell<Vec<Picture>>,
+}
+
+/// A plot, and its points as a table.
+#[derive(Debug)]
+pub(super) struct Picture {
+    /// For the file.
+    pub(super) name: String,
+    pub(super) svg: String,
+    pub(super) table: String,
 }
 
 /// A quick table's share of the time of a full one. All of a quick run's tables together stay below a minute.
@@ -73,6 +84,9 @@ impl Context {
     ///
     /// # Errors
     /// A turn fails.
+    ///
+    /// # Panics
+    /// If there is no contender.
     pub fn compare(
         &self,
         title: impl Into<String>,
@@ -82,20 +96,16 @@ impl Context {
     ) -> io::Result<Vec<Series>> {
         let (title, row) = (title.into(), self.row.get().unwrap_or_default());
         if self.is_late() {
-            let tables = self.tables.borrow();
-            let known = tables.iter().find(|table| table.row == row && table.title == title);
-            if known.is_none() {
-                self.say(&format!("{title}: left out, the run's time is used up"));
-            }
             // The rounds of earlier passes are a result, if a less certain one.
-            return Ok(known.map_or(Vec::new(), |table| table.series.clone()));
+            self.say(&format!("{title}: left out in pass {}, the run's time is used up", self.pass.get() + 1));
+            return Ok(Vec::new());
         }
         let contenders: Vec<_> =
             contenders.into_iter().enumerate().filter(|(i, c)| *i == 0 || self.wants(c)).map(|(_, c)| c).collect();
-        let start = Instant::now();
-        let fresh = measure(figures, &contenders, self.rounds(full))?;
+        let (start, states) = (Instant::now(), vec![state::measured()]);
+        let fresh = measure(figures, &contenders, self.rounds(full), self.pass.get())?;
         self.tell_progress(row, &title, fresh[0].rounds[0].len(), start.elapsed());
-        let whole = self.keep(Table { row, title, figures: figures.to_vec(), series: fresh });
+        let whole = self.keep(Table { row, title, figures: figures.to_vec(), series: fresh, states });
         if self.passes == 1 {
             println!("{}", table(&whole.title, &whole.figures, &whole.series));
         }
@@ -104,10 +114,13 @@ impl Context {
 
     /// Says something that is no table; printed and kept once.
     pub fn say(&self, text: &str) {
-        let note = (self.row.get().unwrap_or_default(), text.to_owned());
+        self.keep_note((self.row.get().unwrap_or_default(), text.to_owned()));
+    }
+
+    pub(crate) fn keep_note(&self, note: (&'static str, String)) {
         let mut notes = self.notes.borrow_mut();
         if !notes.contains(&note) {
-            println!("{text}\n");
+            println!("{}\n", note.1);
             notes.push(note);
         }
     }
@@ -118,10 +131,16 @@ impl Context {
         self.pass.get() == 0
     }
 
-    /// Whether this is the last pass.
+    /// Whether what takes long has its turn in this pass: the first one, the third, and so on.
     #[must_use]
-    pub fn is_last(&self) -> bool {
-        self.pass.get() + 1 == self.passes
+    pub fn is_every_other(&self) -> bool {
+        self.pass.get().is_multiple_of(2)
+    }
+
+    /// All rounds of a table so far.
+    pub(crate) fn series_of(&self, row: &str, title: &str) -> Option<Vec<Series>> {
+        let tables = self.tables.borrow();
+        tables.iter().find(|table| table.row == row && table.title == title).map(|table| table.series.clone())
     }
 
     /// The row's tables with the rounds of all passes.
@@ -153,18 +172,19 @@ impl Context {
         let passes = self.row_passes.get();
         let each = full.div_ceil(passes);
         self.scale.pick(
-            bounded(each.min(2), each * MORE_ROUNDS, seconds / passes as f64),
-            bounded(2, full * MORE_ROUNDS, (seconds * QUICK_SHARE).max(QUICK_LEAST)),
+            bounded(1, each * MORE_ROUNDS, seconds / passes as f64),
+            // Of two rounds nobody can say how sure they are.
+            bounded(3, full * MORE_ROUNDS, (seconds * QUICK_SHARE).max(QUICK_LEAST)),
             Rounds::exactly(1),
         )
     }
 
     /// Keeps a plot for the end of the run.
-    pub(super) fn keep_picture(&self, title: &str, svg: String) {
+    pub(super) fn keep_picture(&self, title: &str, svg: String, table: String) {
         let dashed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let name: Vec<_> = title.chars().map(dashed).collect::<String>().split('-').map(str::to_owned).collect();
         let name: Vec<_> = name.into_iter().filter(|part| !part.is_empty()).collect();
-        self.pictures.borrow_mut().push((name.join("-"), svg));
+        self.pictures.borrow_mut().push(Picture { name: name.join("-"), svg, table });
     }
 
     fn wants(&self, contender: &Contender<'_>) -> bool {
@@ -192,11 +212,12 @@ impl Context {
     }
 
     /// Adds the rounds to those of earlier passes, and gives all of them.
-    fn keep(&self, fresh: Table) -> Table {
+    pub(super) fn keep(&self, fresh: Table) -> Table {
         let mut tables = self.tables.borrow_mut();
         match tables.iter_mut().find(|table| table.row == fresh.row && table.title == fresh.title) {
             Some(known) => {
                 known.series.iter_mut().zip(&fresh.series).for_each(|(series, later)| series.extend(later));
+                known.states.extend(&fresh.states);
                 known.clone()
             }
             None => {
@@ -271,7 +292,7 @@ mod tests {
         let rounds = |scale, passes| context(scale, passes).rounds(9);
         assert_eq!(rounds(Scale::Smoke, 1), Rounds::exactly(1));
         let full = rounds(Scale::Full, 3);
-        assert_eq!((full.least, full.most), (2, 3 * MORE_ROUNDS));
+        assert_eq!((full.least, full.most), (1, 3 * MORE_ROUNDS));
         assert!((full.within.as_secs_f64() - 10.0 / 3.0).abs() < 0.01, "{full:?}");
         assert!(rounds(Scale::Quick, 1).within <= Duration::from_millis(400));
     }

@@ -5,14 +5,17 @@
 //! needs a process of its own (memory that is never given back, a dead-lock, a server whose CPU time is counted, a cgroup)
 //! is this program again in another role: see `child`.
 //!
-//! A full run goes over all rows in several *passes* and puts their rounds together: the machine's state changes within
-//! minutes, and the rounds of one pass alone would know one state only, with an interval that is too sure of itself.
+//! A full run goes over all rows in several *passes*, each a process of its own, and puts their rounds together: the machine's
+//! state changes within minutes and a program's place in memory with each start, and the rounds of one pass alone would know one
+//! of them only, with an interval that is too sure of itself.
 
 mod agree;
 mod context;
 mod facts;
 mod options;
+mod pass;
 mod scale_up;
+mod state;
 mod write;
 
 use std::io::{self, IsTerminal};
@@ -54,6 +57,19 @@ pub enum Run {
     Benches(fn() -> Vec<Bench>),
 }
 
+/// A row by something else that grows than operations, for `--scale`.
+#[derive(Debug, Clone, Copy)]
+pub struct Growth {
+    /// The row it belongs to.
+    pub row: &'static str,
+    /// What there is more and more of.
+    pub unit: &'static str,
+    /// How many: 1x, 10x and 100x.
+    pub sizes: [u64; 3],
+    /// The comparison with so many; the cases are the same for each size.
+    pub bench: fn(u64) -> Bench,
+}
+
 /// The rows that need nothing but runtimes, in the order of the board.
 pub const ROWS: &[Row] = &[
     scheduling::ROW,
@@ -71,12 +87,15 @@ pub const ROWS: &[Row] = &[
     go::ROW,
 ];
 
-/// Runs the board with `more` rows behind those of this crate, as the command line `args` says; the first is the
-/// program's name.
+/// What grows in them.
+const GROWTHS: &[Growth] = &[network::CONNECTIONS];
+
+/// Runs the board with `more` rows behind those of this crate, and what `grows` in them, as the command line `args` says; the
+/// first is the program's name.
 ///
 /// # Errors
 /// A row cannot be measured: the system refuses threads, sockets or processes, or a result is wrong.
-pub fn main(args: impl IntoIterator<Item = String>, more: &[Row]) -> io::Result<()> {
+pub fn main(args: impl IntoIterator<Item = String>, more: &[Row], grows: &[Growth]) -> io::Result<()> {
     let options = Options::parse_from(args);
     let rows: Vec<Row> = ROWS.iter().chain(more).copied().collect();
     if let Some(role) = options.role() {
@@ -90,8 +109,14 @@ pub fn main(args: impl IntoIterator<Item = String>, more: &[Row]) -> io::Result<
     }
     let chosen = options.rows(&rows)?;
     let context = options.context();
+    if let Some((number, path)) = options.pass() {
+        context.begin(number);
+        one_pass(&context, &chosen)?;
+        return pass::tell(&context, path);
+    }
     if options.scale_up() {
-        scale_up::run(&context, &chosen)?;
+        let growths: Vec<Growth> = GROWTHS.iter().chain(grows).copied().collect();
+        scale_up::run(&context, &chosen, &growths)?;
     } else {
         let left_out: Vec<_> = rows.iter().filter(|row| chosen.iter().all(|c| c.name != row.name)).collect();
         run(&context, &chosen)?;
@@ -115,21 +140,26 @@ fn run(context: &Context, rows: &[Row]) -> io::Result<()> {
     if io::stdout().is_terminal() {
         println!("{}", context.facts);
     }
-    for pass in 0..context.passes {
-        context.begin(pass);
-        for row in rows.iter().filter(|row| !row.once || context.is_first()) {
-            context.enter(row);
-            if context.passes == 1 {
-                println!("{}", head(row));
-            }
-            measure(row, context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))?;
-        }
-    }
-    if context.passes > 1 {
+    if context.passes == 1 {
+        one_pass(context, rows)?;
+    } else {
+        (0..context.passes).try_for_each(|pass| pass::run(context, pass))?;
         for row in rows {
             println!("{}", head(row));
             context.print(row);
         }
+    }
+    scheduling::say_means(context);
+    Ok(())
+}
+
+fn one_pass(context: &Context, rows: &[Row]) -> io::Result<()> {
+    for row in rows.iter().filter(|row| !row.once || context.is_first()) {
+        context.enter(row);
+        if context.passes == 1 {
+            println!("{}", head(row));
+        }
+        measure(row, context).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.name)))?;
     }
     Ok(())
 }

@@ -78,19 +78,34 @@ pub(super) struct Options {
     #[arg(long, hide = true, value_name = "PATH")]
     go: Option<PathBuf>,
 
+    /// One pass of a full run, counted from zero
+    #[arg(long, hide = true, value_name = "N", requires = "tell")]
+    pass: Option<usize>,
+
+    /// Where that pass puts its results
+    #[arg(long, hide = true, value_name = "FILE")]
+    tell: Option<PathBuf>,
+
+    /// Seconds that the run has taken before that pass
+    #[arg(long, hide = true, default_value_t = 0)]
+    elapsed: u64,
+
     /// Another role of this program, in a process of its own
     #[arg(long, hide = true, num_args = 1.., exclusive = true)]
     role: Vec<String>,
 }
 
 /// Of a full run; see [`super`].
-const PASSES: usize = 3;
+const PASSES: usize = 5;
 
 /// The longest quick run, in seconds; what is under way then still ends.
 const QUICK_LIMIT: u64 = 52;
 
 /// After so many seconds a full run begins no further table; what is under way then still ends within twenty minutes.
 const FULL_LIMIT: u64 = 18 * 60 + 30;
+
+/// The same for what grows, in seconds.
+const SCALE_LIMIT: u64 = 9 * 60;
 
 impl Options {
     pub(super) fn role(&self) -> Option<&[String]> {
@@ -103,6 +118,11 @@ impl Options {
 
     pub(super) fn agree(&self) -> Option<(&PathBuf, &PathBuf)> {
         Some((self.agree.first()?, self.agree.get(1)?))
+    }
+
+    /// Which pass this process is, and where it puts its results.
+    pub(super) fn pass(&self) -> Option<(usize, &PathBuf)> {
+        Some((self.pass?, self.tell.as_ref()?))
     }
 
     pub(super) fn scale_up(&self) -> bool {
@@ -141,7 +161,9 @@ impl Options {
         let workloads = Workload::ALL.into_iter().filter(|workload| all || self.names(workload.name())).collect();
         let procs = self.procs.map_or(vec![1, 2], |procs| vec![procs.get()]);
         let scale = self.scale_of_work();
-        let limit = if self.rounds.is_some() { u64::MAX } else { scale.pick(FULL_LIMIT, QUICK_LIMIT, u64::MAX) };
+        let full = if self.scale { SCALE_LIMIT } else { FULL_LIMIT };
+        let limit = if self.rounds.is_some() { u64::MAX } else { scale.pick(full, QUICK_LIMIT, u64::MAX) };
+        let now = Instant::now();
         Context {
             scale,
             procs,
@@ -150,8 +172,8 @@ impl Options {
             go: self.go.clone(),
             rounds: self.rounds.map(NonZero::get),
             against: self.against.clone(),
-            passes: scale.pick(PASSES, 1, 1),
-            started: Instant::now(),
+            passes: scale.pick(self.rounds.map_or(PASSES, |rounds| PASSES.min(rounds.get())), 1, 1),
+            started: now.checked_sub(Duration::from_secs(self.elapsed)).unwrap_or(now),
             limit: Duration::from_secs(limit),
             pass: Cell::new(0),
             row: Cell::new(None),

@@ -3,7 +3,7 @@
 use super::{Interval, bootstrap_ratio, median};
 
 /// Which of two values is the better one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
     /// Times, bytes, counts of faults.
@@ -15,7 +15,7 @@ pub enum Better {
 }
 
 /// How the values of the rounds become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
     /// The median; ratios are formed within a round.
@@ -25,7 +25,7 @@ pub enum Over {
 }
 
 /// One of the values that every turn reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Figure {
     /// The head of its column, unit included.
     pub name: &'static str,
@@ -73,19 +73,20 @@ impl Figure {
         }
     }
 
-    /// How many times better the reference is than the other; `None` for what is not compared.
+    /// How many times better the reference is than the other; `None` for what is not compared. `passes` says how many rounds
+    /// each pass had.
     ///
     /// # Panics
-    /// If there are no rounds.
+    /// If there are no rounds, or not as many as the passes had.
     #[must_use]
-    pub fn ratio(self, other: &[f64], reference: &[f64]) -> Option<Interval> {
+    pub fn ratio(self, other: &[f64], reference: &[f64], passes: &[usize]) -> Option<Interval> {
         let (above, below) = match self.better {
             Better::Less => (other, reference),
             Better::More => (reference, other),
             Better::Neither => return None,
         };
         Some(match self.over {
-            Over::Median => bootstrap_ratio(above, below),
+            Over::Median => bootstrap_ratio(above, below, passes),
             Over::Best => Interval::exactly(self.value(above) / self.value(below)),
         })
     }
@@ -101,9 +102,9 @@ mod tests {
         for (figure, other, reference) in
             [(Figure::less("ms"), two, one), (Figure::more("per s"), one, two), (Figure::least("best ms"), two, one)]
         {
-            assert_eq!(figure.ratio(&other, &reference), Some(Interval::exactly(2.0)), "{figure:?}");
+            assert_eq!(figure.ratio(&other, &reference, &[3]), Some(Interval::exactly(2.0)), "{figure:?}");
         }
-        assert_eq!(Figure::fact("threads").ratio(&two, &one), None);
+        assert_eq!(Figure::fact("threads").ratio(&two, &one, &[3]), None);
     }
 
     #[test]

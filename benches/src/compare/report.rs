@@ -21,9 +21,9 @@ pub fn table(title: &str, figures: &[Figure], series: &[Series]) -> String {
     let mut out = ended(out);
     for s in series {
         let mut line = format!("  {:<34}", s.name);
-        for ((figure, rounds), ours) in figures.iter().zip(&s.rounds).zip(&reference.rounds) {
+        for (column, (figure, rounds)) in figures.iter().zip(&s.rounds).enumerate() {
             let is_peer = !std::ptr::eq(s, reference) && s.role != Role::Floor;
-            let ratio = if is_peer { figure.ratio(rounds, ours) } else { None };
+            let ratio = if is_peer { s.ratio(*figure, column, reference) } else { None };
             let ratio = ratio.map_or(String::new(), |ratio| ratio.to_string());
             line.push_str(&cell(&number(figure.value(rounds)), &ratio, *figure));
         }
@@ -86,7 +86,7 @@ pub fn means(figures: &[Figure], workloads: &[Vec<Series>]) -> String {
     for i in (1..contenders).filter(|&i| workloads[0][i].role != Role::Floor) {
         write!(out, "  {:<34}", workloads[0][i].name).expect("a String takes every write");
         for (column, figure) in figures.iter().enumerate() {
-            let ratio = |w: &Vec<Series>| figure.ratio(&w[i].rounds[column], &w[0].rounds[column]);
+            let ratio = |w: &Vec<Series>| w[i].ratio(*figure, column, &w[0]);
             let ratios: Vec<_> = workloads.iter().filter_map(ratio).map(|ratio| ratio.median).collect();
             let mean = number(geometric_mean(&ratios));
             write!(out, "  {} {mean}x", figure.name).expect("a String takes every write");
@@ -109,7 +109,7 @@ mod tests {
 
     fn series(name: &str, ms: f64) -> Series {
         let rounds = vec![vec![ms, 1.5 * ms], vec![ms; 2], vec![3.0; 2]];
-        Series { name: name.to_owned(), role: Role::Contender, rounds }
+        Series { name: name.to_owned(), role: Role::Contender, rounds, passes: vec![2] }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Figure, median, stats::Interval};
+use super::{Better, Figure, median, stats::Interval};
 
 /// What a name ends in if it is the reference a second time.
 pub const AGAIN: &str = "(A/A)";
 
 /// What a contender is in the comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Somebody to compare with; the first one is the reference.
@@ -58,17 +58,40 @@ impl fmt::Debug for Contender<'_> {
 }
 
 /// The values of one contender.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Series {
     /// Whose values they are.
     pub name: String,
     /// What it is in the comparison.
     pub role: Role,
     /// For each figure, the value of each round.
+    #[serde(deserialize_with = "with_holes")]
     pub rounds: Vec<Vec<f64>>,
+    /// How many of the rounds each pass had.
+    pub passes: Vec<usize>,
 }
 
 impl Series {
+    /// How many times better `reference` is by the figure of a column; `None` for what is not compared.
+    ///
+    /// # Panics
+    /// If there are no rounds.
+    #[must_use]
+    pub fn ratio(&self, figure: Figure, column: usize, reference: &Self) -> Option<Interval> {
+        figure.ratio(&self.rounds[column], &reference.rounds[column], &self.passes)
+    }
+
+    /// The same, round by round; nothing if it is not compared.
+    #[must_use]
+    pub fn ratios(&self, figure: Figure, reference: &Self) -> Vec<f64> {
+        let pairs = || self.rounds[0].iter().zip(&reference.rounds[0]);
+        match figure.better {
+            Better::Less => pairs().map(|(own, theirs)| own / theirs).collect(),
+            Better::More => pairs().map(|(own, theirs)| theirs / own).collect(),
+            Better::Neither => Vec::new(),
+        }
+    }
+
     /// How many times `floor` this contender needs, by the first figure, formed within rounds.
     ///
     /// # Panics
@@ -82,7 +105,15 @@ impl Series {
     /// Adds the rounds of a later pass.
     pub fn extend(&mut self, later: &Self) {
         self.rounds.iter_mut().zip(&later.rounds).for_each(|(rounds, more)| rounds.extend(more));
+        self.passes.extend(&later.passes);
     }
+}
+
+/// JSON has no word for what is no number.
+fn with_holes<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, D::Error> {
+    let rounds: Vec<Vec<Option<f64>>> = serde::Deserialize::deserialize(from)?;
+    let filled = |rounds: Vec<Option<f64>>| rounds.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect();
+    Ok(rounds.into_iter().map(filled).collect())
 }
 
 /// What one can say of a ratio beside the noise of the same comparison.
@@ -136,20 +167,30 @@ impl Rounds {
     }
 }
 
-/// Lets the contenders take turns; the answer is in their order.
+/// Lets the contenders take turns; the answer is in their order. `before` is how many rounds earlier passes had: who was first in
+/// their last one is last in the next.
 ///
 /// # Errors
 /// A turn fails; the contender is named.
 ///
 /// # Panics
 /// If a turn reports another number of values than there are figures.
-pub fn measure(figures: &[Figure], contenders: &[Contender<'_>], rounds: Rounds) -> io::Result<Vec<Series>> {
-    let empty =
-        |c: &Contender<'_>| Series { name: c.name.clone(), role: c.role, rounds: vec![Vec::new(); figures.len()] };
+pub fn measure(
+    figures: &[Figure],
+    contenders: &[Contender<'_>],
+    rounds: Rounds,
+    before: usize,
+) -> io::Result<Vec<Series>> {
+    let empty = |c: &Contender<'_>| Series {
+        name: c.name.clone(),
+        role: c.role,
+        rounds: vec![Vec::new(); figures.len()],
+        passes: Vec::new(),
+    };
     let mut series: Vec<_> = contenders.iter().map(empty).collect();
     let (mut round, start) = (0, Instant::now());
     while rounds.go_on(round, start.elapsed()) {
-        for i in order(round, contenders.len()) {
+        for i in order(before + round, contenders.len()) {
             let Contender { name, turn, .. } = &contenders[i];
             let values = turn().map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
             assert_eq!(values.len(), figures.len(), "{name} reports something else than the figures");
@@ -157,6 +198,7 @@ pub fn measure(figures: &[Figure], contenders: &[Contender<'_>], rounds: Rounds)
         }
         round += 1;
     }
+    series.iter_mut().for_each(|series| series.passes.push(round));
     Ok(series)
 }
 
@@ -188,16 +230,18 @@ mod tests {
             })
         };
         let figures = [Figure::less("ms"), Figure::fact("threads")];
-        let series = measure(&figures, &[contender("a"), contender("b")], Rounds::exactly(3)).unwrap();
+        let series = measure(&figures, &[contender("a"), contender("b")], Rounds::exactly(3), 0).unwrap();
         assert_eq!(turns.borrow().as_str(), "abbaab");
         assert_eq!(series[0].rounds, [vec![1.0, 4.0, 5.0], vec![0.0; 3]]);
-        assert_eq!(series[1].rounds[0], [2.0, 3.0, 6.0]);
+        assert_eq!((&series[1].rounds[0], &series[1].passes), (&vec![2.0, 3.0, 6.0], &vec![3]));
+        measure(&figures, &[contender("a"), contender("b")], Rounds::exactly(1), 3).unwrap();
+        assert_eq!(turns.borrow().as_str(), "abbaabba");
     }
 
     #[test]
     fn a_failed_turn_names_its_contender() {
         let fails = Contender::new("tokio", || -> io::Result<[f64; 1]> { Err(io::Error::other("no thread")) });
-        let error = measure(&[Figure::less("ms")], &[fails], Rounds::exactly(1)).unwrap_err();
+        let error = measure(&[Figure::less("ms")], &[fails], Rounds::exactly(1), 0).unwrap_err();
         assert_eq!(error.to_string(), "tokio: no thread");
     }
 
@@ -230,7 +274,12 @@ mod tests {
     fn the_role_is_read_off_the_name_and_times_are_formed_within_rounds() {
         let contender = |name: &str| Contender::new(name, || Ok([1.0]));
         assert!(contender("tokio").is_optional() && !contender("tidemill (A/A)").is_optional());
-        let series = |rounds: &[f64]| Series { name: String::new(), role: Role::Floor, rounds: vec![rounds.to_vec()] };
+        let series = |rounds: &[f64]| Series {
+            name: String::new(),
+            role: Role::Floor,
+            rounds: vec![rounds.to_vec()],
+            passes: vec![rounds.len()],
+        };
         assert_eq!(series(&[2.0, 6.0, 40.0]).times(&series(&[1.0, 2.0, 10.0])), 3.0);
     }
 }

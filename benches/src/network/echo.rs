@@ -15,7 +15,8 @@ use tokio::{
 
 use super::ROUNDS;
 use crate::{
-    board::{Context, Row, Run},
+    bench::{Bench, Case, Lap},
+    board::{Context, Growth, Row, Run},
     compare::{Contender, Figure},
     executor::{Executor, Spawner},
     executors::{Tidemill, Tokio, TokioCurrent},
@@ -55,6 +56,31 @@ fn run(context: &Context) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Two files for each; a process has 1,024 of them unless somebody asks for more.
+pub(crate) const CONNECTIONS: Growth =
+    Growth { row: "echo", unit: "connections", sizes: [4, 40, 400], bench: over_connections };
+
+fn over_connections(connections: u64) -> Bench {
+    let cases = vec![
+        case::<Tidemill>("tidemill, P = 2", 2, connections),
+        case::<Tidemill>("tidemill, P = 1", 1, connections),
+        case::<Tokio>("tokio, 2 workers", 2, connections),
+        case::<TokioCurrent>(TokioCurrent::NAME, 1, connections),
+    ];
+    Bench { grain: connections, ..Bench::counted(format!("{connections} connections"), 20_000, cases) }
+}
+
+fn case<E: Executor>(name: &'static str, procs: usize, connections: u64) -> Case {
+    Case::fallible(name, move || -> io::Result<_> {
+        let executor = E::start(procs)?;
+        // A connection that breaks shows in the sum.
+        Ok(move |ops| match echo(&executor, connections, ops / connections) {
+            Ok(took) => Lap { sum: ops, took },
+            Err(_) => Lap { sum: 0, took: Duration::ZERO },
+        })
+    })
 }
 
 fn contender<E: Executor>(name: &'static str, procs: usize, connections: u64, trips: u64) -> Contender<'static> {

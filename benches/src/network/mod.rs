@@ -6,7 +6,7 @@ mod hello;
 mod server;
 mod wrk;
 
-pub(crate) use echo::ROW as ECHO;
+pub(crate) use echo::{CONNECTIONS, ROW as ECHO};
 pub(crate) use hello::{ROW as HELLO, ROW_WRK as HELLO_WRK};
 pub(crate) use server::play as play_hello;
 

@@ -9,7 +9,7 @@ pub(crate) use floor::Floor;
 use crate::{
     bench::{Bench, Case, FIGURES, Lap},
     board::{Context, Row, Run},
-    compare::{Series, means},
+    compare::means,
     executor::Executor,
     executors::{AsyncExecutor, Listed, Tidemill, Tokio, Unlisted},
     workloads::{Size, Workload},
@@ -28,20 +28,25 @@ pub(crate) const ROW: Row = Row {
 
 fn run(context: &Context) -> io::Result<()> {
     for &procs in &context.procs {
-        let mut scheduler_bound: Vec<Vec<Series>> = Vec::new();
         for &workload in &context.workloads {
-            let series = bench(workload, procs).compare_in(context)?;
-            if workload.scheduler_bound() && !series.is_empty() {
-                scheduler_bound.push(series);
-            }
-        }
-        if context.is_last() && !scheduler_bound.is_empty() {
-            let count = scheduler_bound.len();
-            let means = means(&FIGURES, &scheduler_bound);
-            context.say(&format!("P = {procs}, geometric mean of {count} scheduler-bound workloads\n{means}"));
+            bench(workload, procs).compare_in(context)?;
         }
     }
     Ok(())
+}
+
+/// The headline, once all rounds are there.
+pub(crate) fn say_means(context: &Context) {
+    for &procs in &context.procs {
+        let bound = context.workloads.iter().filter(|workload| workload.scheduler_bound());
+        let series_of = |workload: &Workload| context.series_of(ROW.name, &bench(*workload, procs).title);
+        let series: Vec<_> = bound.filter_map(series_of).collect();
+        if !series.is_empty() {
+            let (count, means) = (series.len(), means(&FIGURES, &series));
+            let text = format!("P = {procs}, geometric mean of {count} scheduler-bound workloads\n{means}");
+            context.keep_note((ROW.name, text));
+        }
+    }
 }
 
 /// A workload of the usual size with `procs` worker threads.
@@ -51,7 +56,8 @@ pub fn bench(workload: Workload, procs: usize) -> Bench {
 }
 
 /// A workload of any size.
-pub(crate) fn sized_bench(workload: Workload, procs: usize, size: Size) -> Bench {
+#[must_use]
+pub fn sized_bench(workload: Workload, procs: usize, size: Size) -> Bench {
     let lanes = size.lanes;
     Bench {
         title: format!("{workload}, P = {procs}, {} x {} steps", size.lanes, size.steps),

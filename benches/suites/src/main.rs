@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod breaker;
+mod cache;
 mod channels;
 mod context;
 mod criterion_suites;
@@ -15,7 +16,10 @@ mod pipeline;
 mod resources;
 mod retry;
 mod semaphore;
+mod sizes;
+mod stackful;
 mod store;
+mod timers;
 mod workers;
 
 use std::{env, io};
@@ -27,11 +31,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The suites, in the order of the board. A new one is a file of its own and a line here.
 const ROWS: &[Row] = &[
+    stackful::ROW,
+    timers::ROW,
     objects::ROW,
     resources::ROW,
     workers::ROW,
     limiter::ROW,
     keyed::ROW,
+    cache::ROW,
     retry::ROW,
     hedge::ROW,
     breaker::ROW,
@@ -52,11 +59,11 @@ fn main() -> io::Result<()> {
     let has = |name: &str| args.iter().any(|arg| arg == name);
     // A child of the board plays a role.
     if has(BOARD) || has("--role") {
-        return board::main(args.into_iter().filter(|arg| arg != BOARD), ROWS);
+        return board::main(args.into_iter().filter(|arg| arg != BOARD), ROWS, sizes::GROWTHS);
     }
     // Started by `cargo test`, criterion runs each bench once, and the board everything at its smallest size.
     if !has("--bench") {
-        board::main(args.into_iter().take(1), ROWS)?;
+        board::main(args.into_iter().take(1), ROWS, sizes::GROWTHS)?;
     }
     criterion_suites::run(ROWS);
     Ok(())

@@ -13,6 +13,7 @@ const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("tidemill-pools", "finds the magazine of a thread"),
     ("tidemill-profiling", "implements `GlobalAlloc` and raises a signal"),
     ("tidemill-scheduler", "task cells and queues"),
+    ("suites", "starts the coroutines of may, which has no safe way to"),
     ("orders", "asks the system for the resources it used"),
 ];
 

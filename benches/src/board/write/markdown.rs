@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::{Finding, Results};
 use crate::{
-    board::{Row, Table},
-    compare::{Role, Verdict, number},
+    board::{Row, Table, state},
+    compare::{Group, Role, Verdict, median, number},
 };
 
 /// Where the reference is ahead, where it is behind, and where nothing can be said.
@@ -29,9 +29,11 @@ pub(super) fn page(results: &Results<'_>, rows: &[Row], plots: &[(&'static str, 
     // A String takes every write.
     _ = write!(
         out,
-        "Written by `cargo xtask scoreboard`; do not edit. It is {kind} of {} s, {} passes over all rows:\n\n```text\n{}\n{}\n```\n\n",
+        "Written by `cargo xtask scoreboard`; do not edit. It is {kind} of {} s, {} passes over all rows, each a process of its \
+         own:\n\n```text\n{}\n{}\n```\n\n",
         results.seconds, results.passes, results.facts, results.afterwards,
     );
+    out.push_str(&cores(results.tables));
     out.push_str(LEGEND);
     out.push_str(&losses(results.findings));
     for row in rows {
@@ -59,10 +61,10 @@ pub(super) fn page(results: &Results<'_>, rows: &[Row], plots: &[(&'static str, 
 }
 
 const LEGEND: &str = "\
-A ratio above 1 means that tidemill, or whoever stands in the first line, is better; the brackets are its 95 % bootstrap interval. \
-**+** is better beyond the noise, **-** is worse beyond the noise, **=** is no difference that this run could see. *A/A* is the first line \
-once more: what it differs from itself is the noise. *Floor* is the least that the work can cost. Ratios are formed within interleaved \
-rounds; see the [README](README.md).
+A ratio above 1 means that tidemill, or whoever stands in the first line, is better; the brackets are its 95 % interval by a \
+bootstrap over passes. **+** is better beyond the noise, **-** is worse beyond the noise, **=** is no difference that this run could \
+see. *A/A* is the first line once more: what it differs from itself is the noise. *Floor* is the least that the work can cost. \
+Ratios are formed within interleaved rounds; see the [README](README.md).
 ";
 
 /// Losses first: whoever reads one list should read this one.
@@ -98,8 +100,7 @@ fn one(table: &Table, findings: &[Finding]) -> String {
         let (ratio, mark) = match (findings.iter().find(of_this), series.role) {
             (Some(finding), _) => (finding.ratio.to_string(), mark(finding.verdict)),
             (None, Role::Again) => {
-                let ours = &table.series[0].rounds[0];
-                let ratio = table.figures[0].ratio(&series.rounds[0], ours);
+                let ratio = series.ratio(table.figures[0], 0, &table.series[0]);
                 (ratio.map_or(String::new(), |ratio| ratio.to_string()), "")
             }
             (None, _) => (String::new(), ""),
@@ -110,7 +111,36 @@ fn one(table: &Table, findings: &[Finding]) -> String {
         }
     }
     out.push('\n');
+    out.push_str(&in_two_states(table, findings));
     out
+}
+
+/// Ratios whose median is a fact about neither of two groups of rounds.
+fn in_two_states(table: &Table, findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings.iter().filter(|f| f.row == table.row && f.table == table.title) {
+        if let Some([low, high]) = finding.states {
+            let told = |group: Group| format!("{}x in {} rounds", number(group.ratio), group.rounds);
+            _ = write!(out, "\n{} has two states: {}, {}.\n", finding.contender, told(low), told(high));
+        }
+    }
+    out
+}
+
+/// Whether the CPUs were cores of their own while the tables were measured.
+fn cores(tables: &[Table]) -> String {
+    let states: Vec<_> = tables.iter().flat_map(|table| table.states.iter().copied()).collect();
+    let shared = states.iter().filter(|state| **state > state::SHARED).count();
+    if states.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Before each table of each pass, two threads at once took {}x as long as one alone (median), and more than {}x in {shared} of \
+         {}: then the two CPUs shared a core, or somebody else was on it.\n\n",
+        number(median(&states)),
+        state::SHARED,
+        states.len()
+    )
 }
 
 fn mark(verdict: Verdict) -> &'static str {

@@ -10,11 +10,12 @@ use std::{env, fs, io, path::Path, path::PathBuf};
 
 use super::{
     Context, Row, Table,
+    context::Picture,
     facts::{Afterwards, Facts},
     options::Options,
 };
 use crate::{
-    compare::{Figure, Interval, Role, Series, Verdict},
+    compare::{Figure, Group, Interval, Role, Series, Verdict, two_groups},
     scale::Scale,
 };
 
@@ -42,6 +43,8 @@ struct Finding {
     ratio: Interval,
     noise: Option<Interval>,
     verdict: Verdict,
+    /// If the rounds fall into two groups that lie apart.
+    states: Option<[Group; 2]>,
 }
 
 /// Writes what the options ask for.
@@ -78,22 +81,36 @@ pub(super) fn results(context: &Context, options: &Options, rows: &[Row]) -> io:
     Ok(())
 }
 
-/// Pictures of growth, and what was called out, as `SCALE.md`.
+/// Pictures of growth with their points, and what was called out, as `SCALE.md`.
 fn scale_up_results(context: &Context, folder: &Path, notes: &[(&str, String)]) -> io::Result<()> {
-    let mut page = format!("# Cost as the work grows\n\n```text\n{}\n```\n", context.facts);
+    let (facts, seconds, pictures) = (&context.facts, context.started.elapsed().as_secs(), context.pictures.borrow());
+    let mut page = format!("{SCALE_HEAD}It took {seconds} s:\n\n```text\n{facts}\n```\n\n{SCALE_LEGEND}\n");
+    page.push_str(&format!("## What grew\n\nOver {} graphs, {}:\n", pictures.len(), counted(notes.len())));
     for (_, note) in notes {
         page.push_str(&format!("\n- {note}"));
     }
-    for (name, svg) in context.pictures.borrow().iter() {
+    for Picture { name, svg, table } in pictures.iter() {
         let path = format!("plots/scale/{name}.svg");
         put(&folder.join(&path), svg)?;
-        page.push_str(&format!("\n\n![{name}]({path})"));
+        page.push_str(&format!("\n\n{}\n![{name}]({path})", table));
     }
     put(&folder.join("SCALE.md"), &format!("{page}\n"))
 }
 
+fn counted(notes: usize) -> String {
+    if notes == 0 { "nothing was called out".into() } else { format!("this was called out ({notes})") }
+}
+
+const SCALE_HEAD: &str =
+    "# Cost as the work grows\n\nWritten by `cargo xtask scoreboard --scale --write`; do not edit. ";
+
+const SCALE_LEGEND: &str = "\
+Each point is the least of three interleaved rounds. A flat line means that a step costs the same however much there is to do. What costs \
+more than 1.5 times the CPU time per step with ten times as much is called out, whoever it is. Both axes are logarithmic.
+";
+
 /// Where the files of any run go: beside the build that this program comes from.
-fn scratch() -> PathBuf {
+pub(super) fn scratch() -> PathBuf {
     let target = env::current_exe().ok().and_then(|exe| exe.ancestors().nth(3).map(Path::to_owned));
     target.unwrap_or_default().join("scoreboard")
 }
@@ -111,7 +128,7 @@ fn findings(table: &Table) -> Vec<Finding> {
     let noise = noise_of(figure, &table.series);
     let peers = table.series.iter().skip(1).filter(|series| series.role == Role::Contender);
     let finding = |series: &Series| {
-        let ratio = figure.ratio(&series.rounds[0], &reference.rounds[0])?;
+        let ratio = series.ratio(figure, 0, reference)?;
         ratio.median.is_finite().then(|| Finding {
             row: table.row,
             table: table.title.clone(),
@@ -119,6 +136,7 @@ fn findings(table: &Table) -> Vec<Finding> {
             figure: figure.name,
             ratio,
             noise,
+            states: two_groups(&series.ratios(figure, reference)),
             // One round has no interval to judge by.
             verdict: if series.rounds[0].len() > 1 { Verdict::of(ratio, noise) } else { Verdict::Even },
         })
@@ -129,7 +147,7 @@ fn findings(table: &Table) -> Vec<Finding> {
 /// The reference beside itself.
 fn noise_of(figure: Figure, series: &[Series]) -> Option<Interval> {
     let again = series.iter().find(|s| s.role == Role::Again)?;
-    figure.ratio(&again.rounds[0], &series.first()?.rounds[0])
+    again.ratio(figure, 0, series.first()?)
 }
 
 #[cfg(test)]
@@ -141,12 +159,14 @@ mod tests {
             name: name.to_owned(),
             role,
             rounds: vec![vec![value, value * 1.01, value * 0.99]],
+            passes: vec![3],
         };
         Table {
             row: "row",
             title: "title".to_owned(),
             figures: vec![figure],
             series: values.iter().map(series).collect(),
+            states: vec![1.0],
         }
     }
 
@@ -170,7 +190,10 @@ mod tests {
     #[test]
     fn a_single_round_says_nothing() {
         let mut table = table(Figure::less("ns"), &[("a", Role::Contender, 1.0), ("b", Role::Contender, 9.0)]);
-        table.series.iter_mut().for_each(|series| series.rounds[0].truncate(1));
+        for series in &mut table.series {
+            series.rounds[0].truncate(1);
+            series.passes = vec![1];
+        }
         assert_eq!(findings(&table)[0].verdict, Verdict::Even);
     }
 

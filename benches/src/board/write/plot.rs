@@ -34,11 +34,14 @@ const WORSE: RGBColor = RGBColor(253, 240, 237);
 const NOISE: RGBColor = RGBColor(205, 205, 205);
 
 const WIDTH: u32 = 1000;
-/// Height of one line of a chart of ratios, and of all that is above and below the lines.
+/// Height of one line of a chart of ratios, of a line of the legend, and of what is below the lines.
 const LINE: u32 = 30;
-const AROUND: u32 = 150;
-const LABELS: u32 = 380;
+const LEGEND: u32 = 24;
+const BELOW: u32 = 62;
 const RIGHT: u32 = 70;
+/// Of the lines' names: as wide as the longest needs, by the mean width of a letter, but not without a bound.
+const LABELS: std::ops::RangeInclusive<u32> = 120..=460;
+const LETTER: f64 = 7.6;
 
 /// An axis that ends before this has its ticks at powers of two.
 const DOUBLED: f64 = 64.0;
@@ -82,7 +85,7 @@ pub(super) fn write(out: &Path, rows: &[Row], tables: &[Table]) -> io::Result<Ve
         let path = format!("plots/{}.svg", row.name);
         let first = tables.iter().find(|table| table.row == row.name).and_then(|table| table.series.first());
         let first = first.map_or("", |series| series.name.as_str());
-        put(&out.join(&path), &ratios(&format!("{}: {first} beside the others", row.name), &charts))?;
+        put(&out.join(&path), &ratios(row.name, first, &charts))?;
         written.push((row.name, path));
     }
     Ok(written)
@@ -95,25 +98,28 @@ fn chart(table: &Table) -> Option<Chart> {
     (!marks.is_empty()).then(|| Chart { label, marks, noise: noise_of(figure, &table.series) })
 }
 
-/// Draws ratios.
-pub(in crate::board) fn ratios(title: &str, charts: &[Chart]) -> String {
+/// Draws the ratios of a row to whoever is its `first`.
+pub(in crate::board) fn ratios(row: &str, first: &str, charts: &[Chart]) -> String {
+    let peers = distinct(charts.iter().flat_map(|chart| &chart.marks).map(|mark| mark.peer.as_str()));
+    let height = top(&peers) + LINE * charts.len() as u32 + BELOW;
     let mut svg = String::new();
-    let area = SVGBackend::with_string(&mut svg, (WIDTH, AROUND + LINE * charts.len() as u32)).into_drawing_area();
-    draw_ratios(&area, title, charts).expect("drawing into a string does no I/O, and no range is empty");
+    let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+    draw_ratios(&area, (row, first), &peers, charts).expect("drawing into a string does no I/O, and no range is empty");
     drop(area);
     svg
 }
 
-fn draw_ratios(area: &Area<'_>, title: &str, charts: &[Chart]) -> Drawn {
+fn draw_ratios(area: &Area<'_>, (row, first): (&str, &str), peers: &[&str], charts: &[Chart]) -> Drawn {
     area.fill(&WHITE)?;
-    let peers = distinct(charts.iter().flat_map(|chart| &chart.marks).map(|mark| mark.peer.as_str()));
-    head(area, title, &peers)?;
-    let (range, lines) = (range(charts), charts.len() as f64);
+    head(area, &format!("{row}: {first} beside the others"), peers)?;
+    let (range, lines, top) = (range(charts), charts.len() as f64, top(peers));
+    let longest = charts.iter().map(|chart| chart.label.chars().count()).max().unwrap_or(0);
+    let labels = ((LETTER * longest as f64) as u32 + 20).clamp(*LABELS.start(), *LABELS.end());
     let mut plane = ChartBuilder::on(area)
-        .margin_top(88)
+        .margin_top(top)
         .margin_right(RIGHT)
-        .x_label_area_size(46)
-        .y_label_area_size(LABELS)
+        .x_label_area_size(BELOW - 8)
+        .y_label_area_size(labels)
         .build_cartesian_2d(range.clone().log_scale().base(2.0), -lines..0.0)?;
     let worse = Rectangle::new([(range.start, -lines), (1.0, 0.0)], WORSE.filled());
     plane.draw_series([worse])?;
@@ -121,8 +127,8 @@ fn draw_ratios(area: &Area<'_>, title: &str, charts: &[Chart]) -> Drawn {
         .configure_mesh()
         .y_labels(0)
         .disable_y_mesh()
-        .x_label_formatter(&|ratio| format!("{}x", trimmed(*ratio)))
-        .x_desc("times as good as the peer; left of 1 the peer is better; grey is the noise (A/A)")
+        .x_label_formatter(&|ratio| times(*ratio))
+        .x_desc("dot: median ratio; line: its 95 % interval; grey: the noise, which is the first one beside itself")
         .label_style(("sans-serif", 15).into_font().color(&INK))
         .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
         .bold_line_style(GRID)
@@ -139,19 +145,23 @@ fn draw_ratios(area: &Area<'_>, title: &str, charts: &[Chart]) -> Drawn {
         }
         for (n, mark) in chart.marks.iter().enumerate() {
             let at = middle + 0.5 * ((n as f64 + 0.5) / chart.marks.len() as f64 - 0.5);
-            let colour = colour(&peers, &mark.peer);
+            let colour = colour(peers, &mark.peer);
             let whisker = [(clip(mark.ratio.low), at), (clip(mark.ratio.high), at)];
             plane.draw_series([PathElement::new(whisker, colour.stroke_width(3))])?;
             plane.draw_series([Circle::new((clip(mark.ratio.median), at), 5, colour.filled())])?;
         }
         let (_, y) = plane.backend_coord(&(1.0, middle));
         let left = style(15).pos(Pos::new(HPos::Right, VPos::Center));
-        area.draw(&Text::new(chart.label.clone(), (LABELS as i32 - 10, y), left))?;
+        area.draw(&Text::new(shortened(&chart.label, labels), (labels as i32 - 10, y), left))?;
         let least = chart.marks.iter().map(|mark| mark.ratio.median).fold(f64::INFINITY, f64::min);
         let right = style(15).pos(Pos::new(HPos::Left, VPos::Center));
         area.draw(&Text::new(format!("{}x", number(least)), ((WIDTH - RIGHT) as i32 + 8, y), right))?;
     }
-    area.draw(&Text::new("least", ((WIDTH - RIGHT) as i32 + 8, 70), style(14)))?;
+    let (one, above) = (plane.backend_coord(&(1.0, 0.0)).0, top as i32 - 10);
+    let side = |side| style(14).pos(Pos::new(side, VPos::Center));
+    area.draw(&Text::new("the other is better", (one - 12, above), side(HPos::Right)))?;
+    area.draw(&Text::new(format!("{first} is better"), (one + 12, above), side(HPos::Left)))?;
+    area.draw(&Text::new("least", ((WIDTH - RIGHT) as i32 + 8, above), side(HPos::Left)))?;
     area.present()?;
     Ok(())
 }
@@ -159,13 +169,41 @@ fn draw_ratios(area: &Area<'_>, title: &str, charts: &[Chart]) -> Drawn {
 /// The title, and a legend below it.
 fn head(area: &Area<'_>, title: &str, names: &[&str]) -> Drawn {
     area.draw(&Text::new(title.to_owned(), (16, 14), style(21)))?;
-    let mut x = 18;
-    for name in names {
-        area.draw(&Circle::new((x + 6, 54), 6, colour(names, name).filled()))?;
-        area.draw(&Text::new((*name).to_owned(), (x + 18, 46), style(15)))?;
-        x += 44 + 8 * name.chars().count() as i32;
+    for (name, (x, y)) in names.iter().zip(places(names)) {
+        area.draw(&Circle::new((x + 6, y), 6, colour(names, name).filled()))?;
+        area.draw(&Text::new((*name).to_owned(), (x + 18, y - 8), style(15)))?;
     }
     Ok(())
+}
+
+/// Where the names of the legend stand: in as many lines as they need.
+fn places(names: &[&str]) -> Vec<(i32, i32)> {
+    let (mut x, mut y) = (18, 54);
+    let place = |name: &&str| {
+        let width = 40 + (LETTER * name.chars().count() as f64) as i32;
+        if x > 18 && x + width > WIDTH as i32 {
+            (x, y) = (18, y + LEGEND as i32);
+        }
+        x += width;
+        (x - width, y)
+    };
+    names.iter().map(place).collect()
+}
+
+/// Height of what is above the lines.
+fn top(names: &[&str]) -> u32 {
+    places(names).last().map_or(54, |(_, y)| *y as u32) + 38
+}
+
+/// As much of a name as there is room for, its end, which tells it from its neighbours.
+fn shortened(label: &str, width: u32) -> String {
+    let (room, letters) = ((f64::from(width - 20) / LETTER) as usize, label.chars().count());
+    if letters <= room { label.to_owned() } else { label.chars().skip(letters - room).collect() }
+}
+
+/// A ratio at the axis: a power of two.
+fn times(ratio: f64) -> String {
+    if ratio < 1.0 { format!("1/{}", trimmed(1.0 / ratio)) } else { format!("{}x", trimmed(ratio)) }
 }
 
 /// Draws cost over size.
@@ -186,7 +224,7 @@ fn draw_lines(area: &Area<'_>, title: &str, (x, y): (&str, &str), lines: &[Line]
     // Workers double, sizes grow tenfold.
     let base = if xs.end < DOUBLED { 2.0 } else { 10.0 };
     let mut plane = ChartBuilder::on(area)
-        .margin_top(88)
+        .margin_top(top(&names))
         .margin_left(14)
         .margin_right(40)
         .x_label_area_size(50)
@@ -279,11 +317,22 @@ mod tests {
 
     #[test]
     fn every_peer_label_and_number_is_in_the_picture() {
-        let svg = ratios("a title", &[chart(&[2.0, 0.5]), chart(&[4000.0])]);
-        for text in ["a title", "peer 0", "peer 1", "a workload", "0.50x", "4000x", "the peer is better"] {
+        let svg = ratios("row", "tidemill", &[chart(&[2.0, 0.5]), chart(&[4000.0])]);
+        for text in ["row: tidemill beside", "peer 0", "peer 1", "a workload", "0.50x", "4000x", "tidemill is better"] {
             assert!(svg.contains(text), "{text}");
         }
         assert_eq!(svg.matches("<circle").count(), 3 + 2, "three dots, two in the legend");
+    }
+
+    #[test]
+    fn a_long_legend_has_more_lines_and_stays_within() {
+        let names = ["a name of thirty characters ..."; 5];
+        let places = places(&names);
+        assert_eq!(places[0], (18, 54));
+        assert!(places.iter().all(|(x, _)| *x < WIDTH as i32 - 250), "{places:?}");
+        assert!(top(&names) > top(&names[..1]));
+        assert_eq!((times(0.0625), times(8.0)), ("1/16".to_owned(), "8x".to_owned()));
+        assert_eq!(shortened("too long for this", 70), "r this");
     }
 
     #[test]
