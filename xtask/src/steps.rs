@@ -51,6 +51,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: sanitize::thread,
     },
     Step { name: "bless", what: "takes the gate's counts as its new baseline", part_of_test: false, run: gate::bless },
+    Step {
+        name: "package",
+        what: "what would be published, in the order of dependencies (needs a network)",
+        part_of_test: false,
+        run: package,
+    },
     Step { name: "deny", what: "licences, advisories, sources (needs cargo-deny)", part_of_test: false, run: deny },
 ];
 
@@ -182,6 +188,13 @@ fn loom(at: &Workspace) -> Result<(), String> {
 /// The seed is fixed, so that a change that fails here fails everywhere; `TIDEMILL_SCHEDULES=100000` looks further.
 fn shuttle(at: &Workspace) -> Result<(), String> {
     model(at, "tidemill-scheduler", "shuttle").run()
+}
+
+/// The libraries; the rest says `publish = false`. Nothing is built, for `test` has.
+fn package(at: &Workspace) -> Result<(), String> {
+    let libraries = at.members()?.into_iter().filter(|member| member.name.starts_with("tidemill"));
+    let names: String = libraries.map(|member| format!(" --package {}", member.name)).collect();
+    cargo(at, &format!("package{names} --no-verify --allow-dirty")).run()
 }
 
 fn deny(at: &Workspace) -> Result<(), String> {
