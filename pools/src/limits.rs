@@ -54,6 +54,9 @@ pub(crate) const RESOURCES_DEFAULT: usize = 10;
 /// Pools of a keyed pool that are kept while nobody uses them: some hundred KiB, besides what they hold.
 pub(crate) const KEYS_DEFAULT: usize = 1024;
 
+/// Groups of threads that count their leases apart: each costs a pool 256 bytes.
+pub(crate) const HOMES: usize = 8;
+
 /// Resources in the making at the same time. HikariCP makes one after the other, so that a burst is served by what comes
 /// back; with two, one that hangs does not stop the growth.
 pub(crate) const CREATES_AT_ONCE: usize = 2;

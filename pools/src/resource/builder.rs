@@ -8,6 +8,7 @@ use super::{
     ResourcePool,
     core::{IdleOrder, Limits},
     holders::{Detail, Holder},
+    homes::Homes,
     manager::Manager,
     members::Members,
     shared::{OnLeak, Rules, Shared},
@@ -222,7 +223,7 @@ impl<M: Manager> ResourceBuilder<M> {
         }
         let todo = shared.lock().todo(None);
         shared.carry_out(todo);
-        Ok(ResourcePool { shared })
+        Ok(ResourcePool { shared: Homes::new(shared) })
     }
 
     fn check(&self) -> Result<(), ResourceBuildError> {

@@ -15,7 +15,6 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{self, Poll},
     time::Duration,
 };
@@ -27,6 +26,7 @@ use super::{
     entry::Entry,
     error::GetError,
     holders::Who,
+    homes::Homes,
     lease::Lease,
     manager::Manager,
     outcome::{Standing, Todo},
@@ -39,7 +39,7 @@ type Got<M> = Result<Lease<M>, GetError<<M as Manager>::Error>>;
 
 /// One call of `get`: at the first poll it takes what is there, or turns into a [`Call`].
 pub(super) struct Get<'p, M: Manager> {
-    shared: &'p Arc<Shared<M>>,
+    shared: &'p Homes<M>,
     patience: Option<Duration>,
     state: State<'p, M>,
 }
@@ -51,7 +51,7 @@ enum State<'p, M: Manager> {
 }
 
 impl<'p, M: Manager> Get<'p, M> {
-    pub(super) fn new(shared: &'p Arc<Shared<M>>, who: Who, patience: Option<Duration>) -> Self {
+    pub(super) fn new(shared: &'p Homes<M>, who: Who, patience: Option<Duration>) -> Self {
         Self { shared, patience, state: State::New(who) }
     }
 }
@@ -106,7 +106,7 @@ struct Missed<M: Manager> {
 }
 
 #[inline]
-fn at_once<M: Manager>(shared: &Arc<Shared<M>>, who: &Who, patience: Option<Duration>) -> Result<Got<M>, Missed<M>> {
+fn at_once<M: Manager>(shared: &Homes<M>, who: &Who, patience: Option<Duration>) -> Result<Got<M>, Missed<M>> {
     let began = shared.now();
     if patience == Some(Duration::ZERO) {
         return Ok(get_now(shared, who, began).ok_or_else(|| shared.in_vain()));
@@ -124,7 +124,7 @@ fn at_once<M: Manager>(shared: &Arc<Shared<M>>, who: &Who, patience: Option<Dura
 }
 
 async fn in_time<M: Manager>(
-    shared: &Arc<Shared<M>>,
+    shared: &Homes<M>,
     who: Who,
     patience: Option<Duration>,
     Missed { began, key, unproven }: Missed<M>,
@@ -143,7 +143,7 @@ async fn in_time<M: Manager>(
 }
 
 /// A resource that is idle and needs no proof.
-pub(super) fn get_now<M: Manager>(shared: &Arc<Shared<M>>, who: &Who, now: Instant) -> Option<Lease<M>> {
+pub(super) fn get_now<M: Manager>(shared: &Homes<M>, who: &Who, now: Instant) -> Option<Lease<M>> {
     loop {
         let wanted = |entry: &Entry<_>| !shared.rules.validate.is_due(entry.proven, now);
         let taken = shared.lock().take_if(who.clone(), now, wanted)?;
@@ -154,8 +154,8 @@ pub(super) fn get_now<M: Manager>(shared: &Arc<Shared<M>>, who: &Who, now: Insta
 }
 
 #[inline]
-fn hand_out<M: Manager>(shared: &Arc<Shared<M>>, (entry, todo): (Box<Entry<M::Resource>>, Todo)) -> Lease<M> {
-    let lease = Lease::new(shared, entry);
+fn hand_out<M: Manager>(shared: &Homes<M>, (entry, todo): (Box<Entry<M::Resource>>, Todo)) -> Lease<M> {
+    let lease = Lease::new(shared.mine(), entry);
     shared.carry_out(todo);
     lease
 }
@@ -185,7 +185,7 @@ fn sift<M: Manager>(shared: &Shared<M>, mut lease: Lease<M>, now: Instant) -> Si
 
 /// A get that has to wait, or to ask.
 struct Call<'p, M: Manager> {
-    shared: &'p Arc<Shared<M>>,
+    shared: &'p Homes<M>,
     who: Who,
     /// Its place in the order of arrival.
     key: u64,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{entry::Entry, manager::Manager, shared::Shared, stats::CloseReason};
+use super::{entry::Entry, homes::Home, manager::Manager, shared::Shared, stats::CloseReason};
 
 /// A resource of a [`ResourcePool`](crate::ResourcePool) in use. Dropping it returns the resource, to the first caller
 /// that waits for one if there is any.
@@ -22,7 +22,7 @@ use super::{entry::Entry, manager::Manager, shared::Shared, stats::CloseReason};
 /// **Cost of a return**: one lock, one clock read, no allocation.
 #[must_use = "dropping it returns the resource at once"]
 pub struct Lease<M: Manager> {
-    shared: Arc<Shared<M>>,
+    home: Home<M>,
     /// Present until the lease is dropped or detached.
     entry: Option<Box<Entry<M::Resource>>>,
     /// Why it is not to be kept.
@@ -34,8 +34,8 @@ pub struct Lease<M: Manager> {
 const PRESENT: &str = "the resource is in the lease until the lease ends";
 
 impl<M: Manager> Lease<M> {
-    pub(super) fn new(shared: &Arc<Shared<M>>, entry: Box<Entry<M::Resource>>) -> Self {
-        Self { shared: Arc::clone(shared), entry: Some(entry), verdict: None, used: true }
+    pub(super) fn new(home: Home<M>, entry: Box<Entry<M::Resource>>) -> Self {
+        Self { home, entry: Some(entry), verdict: None, used: true }
     }
 
     /// Has the resource closed, not kept, when the lease is dropped.
@@ -46,8 +46,8 @@ impl<M: Manager> Lease<M> {
     /// Takes the resource out of the pool for good; its place is free for another one.
     pub fn detach(mut self) -> M::Resource {
         let entry = self.entry.take().expect(PRESENT);
-        let todo = self.shared.lock().detach(&entry);
-        self.shared.carry_out(todo);
+        let todo = self.shared().lock().detach(&entry);
+        self.shared().carry_out(todo);
         entry.resource
     }
 
@@ -58,12 +58,16 @@ impl<M: Manager> Lease<M> {
 
     /// How long ago it was made. Cost: one clock read.
     pub fn age(&self) -> Duration {
-        self.shared.now().duration_since(self.entry().born)
+        self.shared().now().duration_since(self.entry().born)
     }
 
     /// How often it was taken, this time included.
     pub fn uses(&self) -> u64 {
         self.entry().uses
+    }
+
+    fn shared(&self) -> &Arc<Shared<M>> {
+        &self.home.0
     }
 
     pub(super) fn entry(&self) -> &Entry<M::Resource> {
@@ -75,7 +79,7 @@ impl<M: Manager> Lease<M> {
         if self.entry().is_expired(now) {
             return Some(CloseReason::MaxLife);
         }
-        self.shared.manager.is_broken(self).then_some(CloseReason::Broken)
+        self.shared().manager.is_broken(self).then_some(CloseReason::Broken)
     }
 
     /// What is returned unused has proven nothing.
@@ -111,7 +115,7 @@ impl<M: Manager> fmt::Debug for Lease<M> {
 impl<M: Manager> Drop for Lease<M> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.shared.give_back(entry, self.used, self.verdict);
+            self.shared().give_back(entry, self.used, self.verdict);
         }
     }
 }

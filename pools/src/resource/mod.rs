@@ -8,8 +8,20 @@
 //! 3. its lease brings it back (`lease`); meanwhile a table knows who has it, since when and from where (`holders`);
 //! 4. one background task watches over the idle ones (`sweep`); and a task of its own closes each (`close`).
 //!
-//! **Cost of a get and a return** with an idle resource that needs no proof: one lock and one clock read each, two
-//! read-modify-writes for the lease's reference, no allocation, no timer. No lock is held across an await.
+//! **Cost of a get and a return** with an idle resource that needs no proof, with every feature on:
+//!
+//! | | locks | clock reads | other read-modify-writes | allocations |
+//! |---|---|---|---|---|
+//! | get | 1 | 1 | 1, the lease's reference to the pool | 0 |
+//! | return | 1 | 1 | 1, the same | 0 |
+//!
+//! A lock is two read-modify-writes, so six in all. (Here a clock read takes 30 ns, a lock 20, such a reference 17, so these
+//! are two thirds of the time.) The leak report adds none while a resource is taken by the thread that had it last; a key
+//! under a common bound adds one. No timer, and no lock is held across an await.
+//!
+//! **Two threads** send each other the cache lines that both write. What each get writes lies together (`core`), apart from what
+//! it reads (`shared`), and the references are counted by groups of threads (`homes`): 1,700 ns per round of each of two
+//! threads became 370. Rejected: trying the lock 50 times before a thread sleeps, which changed nothing.
 //!
 //! **Order.** A resource that comes free is handed to the first in line under the lock. A waiter that was woken competes with
 //! nobody, and none can be forgotten: what it was given waits for it, or goes to the next when it gives up.
@@ -28,6 +40,7 @@ mod entry;
 mod error;
 mod get;
 mod holders;
+mod homes;
 mod keyed;
 mod lease;
 mod line;
@@ -48,7 +61,6 @@ use std::{
     future::{Future, poll_fn},
     panic::Location,
     pin::pin,
-    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -58,7 +70,7 @@ use self::{
     create::Place,
     get::{Get, get_now},
     holders::Who,
-    shared::Shared,
+    homes::Homes,
 };
 pub use self::{
     builder::{ResourceBuildError, ResourceBuilder, Validate},
@@ -100,7 +112,7 @@ pub use self::{
 /// # Ok(()) }
 /// ```
 pub struct ResourcePool<M: Manager> {
-    shared: Arc<Shared<M>>,
+    shared: Homes<M>,
 }
 
 impl<M: Manager> ResourcePool<M> {
@@ -162,7 +174,7 @@ impl<M: Manager> ResourcePool<M> {
         if !free {
             return Err(resource);
         }
-        Place::new(Arc::clone(&self.shared)).fill(resource);
+        Place::new(self.shared.clone()).fill(resource);
         Ok(())
     }
 

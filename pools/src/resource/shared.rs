@@ -21,6 +21,7 @@ use super::{
     entry::Entry,
     error::{CreateError, GetError},
     holders::{Detail, Holder},
+    homes::Apart,
     manager::Manager,
     members::Members,
     outcome::{Placed, Todo},
@@ -53,7 +54,8 @@ pub(super) struct Shared<M: Manager> {
     pub(super) manager: M,
     pub(super) spawner: Spawner,
     pub(super) rules: Rules,
-    core: Mutex<Core<M::Resource>>,
+    /// Apart from the rules, which each get only reads.
+    core: Apart<Mutex<Core<M::Resource>>>,
     last_create_error: Mutex<Option<Arc<CreateError<M::Error>>>>,
     chance: Mutex<fastrand::Rng>,
     /// The others under the bound of a keyed pool, and our number there.
@@ -78,7 +80,7 @@ impl<M: Manager> Shared<M> {
             manager,
             spawner,
             rules,
-            core: Mutex::new(Core::new(limits, seat)),
+            core: Apart(Mutex::new(Core::new(limits, seat))),
             last_create_error: Mutex::new(None),
             chance: Mutex::new(chance),
             members,
@@ -93,7 +95,7 @@ impl<M: Manager> Shared<M> {
 
     /// No user code runs under the lock but the cloning of wakers, so poison means nothing.
     pub(super) fn lock(&self) -> MutexGuard<'_, Core<M::Resource>> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does what a step of the core has left to do. The lock must be free.

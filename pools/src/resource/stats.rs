@@ -106,19 +106,20 @@ pub struct ResourceStats {
     pub waits: WaitTimes,
 }
 
-/// The counts that only grow; the core keeps them.
+/// The counts that only grow; the core keeps them. Those of each get come first: see `Core`.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Counts {
+    pub(super) checkouts: u64,
     pub(super) most_in_use: usize,
+    pub(super) returned_late: u64,
     pub(super) created: u64,
     pub(super) create_failures: u64,
     pub(super) closed: ClosedCounts,
     pub(super) detached: u64,
-    pub(super) checkouts: u64,
     pub(super) timeouts: u64,
     pub(super) refused: u64,
     pub(super) suspected: u64,
-    pub(super) returned_late: u64,
     pub(super) waits: WaitTimes,
 }
 
