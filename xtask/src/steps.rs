@@ -197,8 +197,9 @@ fn package(at: &Workspace) -> Result<(), String> {
     cargo(at, &format!("package{names} --no-verify --allow-dirty")).run()
 }
 
+/// Every member: by itself cargo-deny looks at the root package alone, and so at no bench and no service.
 fn deny(at: &Workspace) -> Result<(), String> {
-    cargo(at, "deny check").run()
+    cargo(at, "deny --workspace check").run()
 }
 
 #[cfg(test)]
