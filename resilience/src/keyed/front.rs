@@ -102,11 +102,13 @@ impl Interrupted<'_> {
 pub(super) struct Held {
     granted: [u16; FRONTS],
     entries: u16,
+    /// The sum of what was granted: each slow call asks for it.
+    tokens: u32,
 }
 
 impl Held {
     pub(super) fn tokens(&self) -> u64 {
-        self.granted.iter().copied().map(u64::from).sum()
+        self.tokens.into()
     }
 
     fn entry(self, front: usize) -> usize {
@@ -189,6 +191,7 @@ impl Fronts {
         let Some(at) = known.or_else(|| line.0.iter().position(Entry::is_free)) else { return false };
         line.0[at].open(hash, tokens, nanos);
         held.granted[front] = tokens;
+        held.tokens += u32::from(tokens);
         held.entries = held.entries & !(3 << (2 * front)) | (at as u16) << (2 * front);
         true
     }
@@ -197,6 +200,7 @@ impl Fronts {
     pub(super) fn end_own(&self, held: &mut Held, front: usize, tag: u64) -> Option<Ended> {
         let leased = held.granted[front] > 0;
         let entry = self.entry(held, front, tag).filter(|_| leased)?;
+        held.tokens -= u32::from(held.granted[front]);
         held.granted[front] = 0;
         Some(Ended { spent: entry.count(), since: entry.since.load(Relaxed) })
     }
@@ -214,7 +218,7 @@ impl Fronts {
     /// What was spent of the key's leases, which are closed; after the heavy half of the fence.
     pub(super) fn count(&self, held: &mut Held, tag: u64) -> u64 {
         let spent = self.leased(held, tag).map(Entry::count).sum();
-        held.granted = [0; FRONTS];
+        (held.granted, held.tokens) = ([0; FRONTS], 0);
         spent
     }
 
