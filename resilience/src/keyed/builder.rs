@@ -82,8 +82,8 @@ impl<K: ?Sized, C, S> KeyedBuilder<K, C, S> {
         self
     }
 
-    /// Keys in debt at once for which there is room without crowding, and so the memory: about 130 bytes each, and 32 to
-    /// 64 more for each of the first eight threads that lease. Default 16,384.
+    /// Keys in debt at once for which there is room without crowding, and so the memory: about 130 bytes each, and 21 to
+    /// 43 more for each of the first eight threads that lease. Default 16,384.
     ///
     /// Keys whose buckets are full again need no room. Beyond it newcomers may start with less than a full bucket.
     pub fn max_keys(mut self, keys: usize) -> Self {

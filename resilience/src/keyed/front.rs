@@ -9,8 +9,8 @@
 //! **A limit** is a number of tokens; or [`CLOSED`], while somebody ends the lease; or [`FREE`] together with what he counted, which is
 //! where the owner looks if it was interrupted. Only an entry that is free is given to another key, and only by the owner.
 //!
-//! **Bounds.** A front has two to four entries for each of `max_keys`, and is allocated when its thread leases its first
-//! token. A key for which there is no free entry leases from its set's words, as all keys of later threads do.
+//! **Bounds.** A front has four entries for three keys of `max_keys`, or up to twice as many, and is allocated when its thread
+//! leases its first token. A key for which there is no free entry leases from its set's words, as all keys of later threads do.
 
 use std::sync::OnceLock;
 
@@ -23,12 +23,12 @@ use crate::{
     thread,
 };
 
-/// Threads with a front, which costs 32 to 64 bytes for each key, and two in each slot of the table.
+/// Threads with a front, which costs 21 to 43 bytes for each key, and two in each slot of the table.
 pub(super) const FRONTS: usize = if cfg!(tidemill_loom) { 2 } else { 8 };
 
-/// Keys that a line counts on, at the most: half of its entries, because hashing fills lines unevenly. With three, one key in sixteen found no
-/// place among 10,000.
-const KEYS_PER_LINE: usize = 2;
+/// Keys that a line counts on, at the most: fewer than its entries, because hashing fills lines unevenly. Among 10,000 keys one in sixteen
+/// finds no place; with two there were none, but twice the memory to miss in the cache, which cost as much.
+const KEYS_PER_LINE: usize = 3;
 
 /// Entries of a line.
 const ENTRIES: usize = if cfg!(tidemill_loom) { 2 } else { 4 };
@@ -102,11 +102,13 @@ impl Interrupted<'_> {
 pub(super) struct Held {
     granted: [u16; FRONTS],
     entries: u16,
+    /// The sum of what was granted: each slow call asks for it.
+    tokens: u32,
 }
 
 impl Held {
     pub(super) fn tokens(&self) -> u64 {
-        self.granted.iter().copied().map(u64::from).sum()
+        self.tokens.into()
     }
 
     fn entry(self, front: usize) -> usize {
@@ -189,6 +191,7 @@ impl Fronts {
         let Some(at) = known.or_else(|| line.0.iter().position(Entry::is_free)) else { return false };
         line.0[at].open(hash, tokens, nanos);
         held.granted[front] = tokens;
+        held.tokens += u32::from(tokens);
         held.entries = held.entries & !(3 << (2 * front)) | (at as u16) << (2 * front);
         true
     }
@@ -197,6 +200,7 @@ impl Fronts {
     pub(super) fn end_own(&self, held: &mut Held, front: usize, tag: u64) -> Option<Ended> {
         let leased = held.granted[front] > 0;
         let entry = self.entry(held, front, tag).filter(|_| leased)?;
+        held.tokens -= u32::from(held.granted[front]);
         held.granted[front] = 0;
         Some(Ended { spent: entry.count(), since: entry.since.load(Relaxed) })
     }
@@ -214,7 +218,7 @@ impl Fronts {
     /// What was spent of the key's leases, which are closed; after the heavy half of the fence.
     pub(super) fn count(&self, held: &mut Held, tag: u64) -> u64 {
         let spent = self.leased(held, tag).map(Entry::count).sum();
-        held.granted = [0; FRONTS];
+        (held.granted, held.tokens) = ([0; FRONTS], 0);
         spent
     }
 

@@ -94,7 +94,7 @@ struct Slot {
     plan: Arc<Plan>,
     /// The tick, on the plan's grid, at which the bucket is full.
     full_at: u64,
-    /// Spent since this time, as far as settled.
+    /// Spent since this time, as far as settled. Nothing is leased before it.
     since: u64,
     spent: u32,
     /// Leased from the word.
@@ -256,7 +256,8 @@ impl Table {
         spent += slot.end_word(left);
         slot.charge(spent, set.nanos);
         if known.is_none() {
-            set.replace(way, plan(number), number);
+            let crowded = tag != 0;
+            set.replace(way, plan(number), number, if crowded { self.lease_nanos } else { 0 });
         } else if moves {
             slot.change(plan(number), number, set.nanos);
         }
@@ -337,8 +338,9 @@ impl Set {
         (0..WAYS).min_by_key(price).unwrap_or(0)
     }
 
-    /// Puts a newcomer in place of whom `way` belonged to, whose debt the set remembers.
-    fn replace(&mut self, way: usize, plan: Arc<Plan>, number: usize) {
+    /// Puts a newcomer in place of whom `way` belonged to, whose debt the set remembers. It leases nothing for the first `unleased`
+    /// nanoseconds: one who pushes another out may be pushed out soon, and taking back a lease is dear.
+    fn replace(&mut self, way: usize, plan: Arc<Plan>, number: usize, unleased: u64) {
         self.floor = self.floor.max(self.slots[way].paid_at());
         let full_at = if self.floor > self.nanos {
             let empty = plan.grid.ceil(self.nanos).saturating_add(plan.grid.cost(plan.burst));
@@ -346,8 +348,8 @@ impl Set {
         } else {
             0
         };
-        let held = Held::default();
-        self.slots[way] = Slot { plan, full_at, since: self.nanos, spent: 0, granted: 0, number: number as u16, held };
+        let (since, held) = (self.nanos.saturating_add(unleased), Held::default());
+        self.slots[way] = Slot { plan, full_at, since, spent: 0, granted: 0, number: number as u16, held };
     }
 }
 
@@ -411,6 +413,9 @@ impl Visit<'_> {
     /// or a very short one, at that of all callers since the latest lease.
     fn foretell(&mut self, n: u64) -> u64 {
         let (slot, now) = (&mut *self.slot, *self.nanos);
+        if now < slot.since {
+            return 0;
+        }
         let all = (u64::from(slot.spent), now.saturating_sub(slot.since));
         (slot.spent, slot.since) = (0, now);
         let own = self.ended.map(|ended| (ended.spent, ended.elapsed(now))).filter(|&(_, elapsed)| elapsed > 0);

@@ -108,7 +108,7 @@ fn a_flood_of_keys_costs_no_memory_and_resets_no_debt() {
     let flood = std::env::var("TIDEMILL_FLOOD").map_or(200_000, |text| text.parse().unwrap());
     let (limiter, clock) = limiter(10, 10, 1_000);
     let bytes = limiter.table_bytes();
-    assert!(bytes < 700 * 1_000, "{bytes}, with eight fronts");
+    assert!(bytes < 500 * 1_000, "{bytes}, with eight fronts");
     let debtors: Vec<u64> = (0..500).map(|i| u64::MAX - i).collect();
     for key in &debtors {
         limiter.try_acquire(key, 10).unwrap();
