@@ -8,8 +8,8 @@
 //! own:   busy = 1, light fence, open?  use the value.                         busy = 0
 //! close: open = no, heavy fence, for each lane: wait until busy is 0, use the value
 //! ```
-//! **Why nobody meets.** Of the two, one is first (see `asymmetric`). If the thread came first, who closes sees it busy, and waits until it is
-//! not. If who closes came first, the thread sees that the lanes are closed, and keeps off. The models below try it.
+//! **Why nobody meets.** Of the two, one is first (see `asymmetric`). If the thread came first, who closes sees it busy, and waits
+//! until it is not. If who closes came first, the thread sees that the lanes are closed, and keeps off. The models below try it.
 //!
 //! **Cost.** `own`: two stores and three loads on a line of the thread's own and one that is only read: 1.5 ns, whatever the number of
 //! threads. `close`: microseconds. So it is for what is closed thousands of times less often than it is used, and its users

@@ -1,8 +1,13 @@
 //! The hot paths. One that joins is a line in [`PATHS`] and a function that makes what it needs.
 
 use std::{
+    future::pending,
     hash::{BuildHasherDefault, DefaultHasher},
     hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -10,7 +15,10 @@ use futures_lite::future::block_on;
 use tidemill::{
     Context, Procs, Runtime,
     pools::ObjectPool,
-    resilience::{Bulkhead, CircuitBreaker, KeyedRateLimiter, Rate, RateLimiter, Retry},
+    resilience::{
+        AdaptiveLimit, AdaptivePermit, Aimd, Bulkhead, CircuitBreaker, Clock, KeyedRateLimiter, Rate, RateLimiter,
+        Retry,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -34,6 +42,7 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "retry-first-try", start: retry },
     Path { name: "breaker-closed", start: breaker },
     Path { name: "bulkhead", start: bulkhead },
+    Path { name: "adaptive-limit", start: adaptive_limit },
     Path { name: "context-check", start: context_check },
     Path { name: "context-child", start: context_child },
 ];
@@ -160,7 +169,37 @@ fn breaker() -> Ops {
 
 fn bulkhead() -> Ops {
     let bulkhead = Bulkhead::builder(64).build().expect("the options are valid");
+    // After this the thread keeps what it gives back.
+    (0..5_000).for_each(|_| drop(black_box(bulkhead.try_acquire())));
     Box::new(move |ops| (0..ops).for_each(|_| drop(black_box(bulkhead.try_acquire()))))
+}
+
+/// A microsecond later at each look, for as many instructions always.
+#[derive(Clone, Debug, Default)]
+struct Ticking(Arc<AtomicU64>);
+
+impl Clock for Ticking {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        // Relaxed: one thread. Not an addition, which would be one more of what is counted.
+        let now = self.0.load(Relaxed) + 1;
+        self.0.store(now, Relaxed);
+        Duration::from_micros(now)
+    }
+
+    async fn sleep_until(&self, _: Duration) {
+        pending::<()>().await;
+    }
+}
+
+/// In windows of 10,000 calls, which threads add up for themselves after the first.
+fn adaptive_limit() -> Ops {
+    let builder = AdaptiveLimit::builder(Aimd::default()).window(10, Duration::from_millis(20));
+    let limit = builder.probe_every(0).clock(Ticking::default()).build().expect("the options are valid");
+    let call = move || black_box(limit.try_acquire().map(AdaptivePermit::success)).is_ok();
+    (0..20_000).for_each(|_| assert!(call()));
+    Box::new(move |ops| (0..ops).for_each(|_| assert!(call())))
 }
 
 fn context_check() -> Ops {

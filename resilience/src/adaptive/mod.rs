@@ -9,9 +9,9 @@
 //! flight. At its end it is added up: under a lock, or, where windows hold thousands of calls, with plain stores in a lane of
 //! its thread's own (see `lanes`) until the window is over. With partitions, two passes through another lock.
 //!
-//! Rejected: a count of calls in flight beside the gate (two more atomic operations); permits that threads keep, as in a bulkhead (the word would
-//! not tell what is in flight); the mean number in flight by Little's law, which needs no count (a limit that is used up by
-//! bursts looks half empty).
+//! Rejected: a count of calls in flight beside the gate (two more atomic operations); permits that threads keep, as in a
+//! bulkhead (the word would not tell what is in flight); the mean number in flight by Little's law, which needs no count (a
+//! limit that is used up by bursts looks half empty).
 
 mod algorithm;
 mod builder;

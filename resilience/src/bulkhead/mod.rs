@@ -1,8 +1,8 @@
 //! A bulkhead: so many calls at once, the others in line, first come, first served.
 //!
-//! A weighted semaphore (`semaphore`, where the protocol is told and proved; `kept`, what threads keep for themselves) with what a caller needs around it: permits
-//! that give themselves back (`permit`), a line with priorities, bounded in length and in time (`acquire`), a limit that can
-//! be changed under load, an end, and counts.
+//! A weighted semaphore (`semaphore`, where the protocol is told and proved; `kept`, what threads keep for themselves) with
+//! what a caller needs around it: permits that give themselves back (`permit`), a line with priorities, bounded in length and
+//! in time (`acquire`), a limit that can be changed under load, an end, and counts.
 //!
 //! | call | atomic read-modify-writes | locks | clock reads | allocations |
 //! |---|---|---|---|---|
