@@ -189,6 +189,12 @@ impl Storm {
     }
 }
 
+fn within_bytes(pool: &BufferPool, bytes: usize) {
+    for (size, stats) in pool.stats().classes {
+        assert!((stats.shared + stats.reserved) * size <= bytes, "class {size}: {stats:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -225,11 +231,12 @@ proptest! {
             } else {
                 hands[(hand + 1) % THREADS].run(move || drop(buffer));
             }
-            for (size, stats) in pool.stats().classes {
-                assert!((stats.shared + stats.reserved) * size <= bytes, "class {size}: {stats:?}");
-            }
+            within_bytes(&pool, bytes);
         }
-        drop(out);
+        while let Some(buffer) = out.pop() {
+            drop(buffer);
+            within_bytes(&pool, bytes);
+        }
         hands.into_iter().for_each(Hand::end);
     }
 }
