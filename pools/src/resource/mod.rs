@@ -85,8 +85,8 @@ pub use self::{
 
 /// A pool of resources that a [`Manager`] makes.
 ///
-/// Share it by reference or in an [`Arc`]. Dropping it closes it: idle resources are closed, those in use when they come
-/// back. Times are tokio's unless it has another [`clock`](ResourceBuilder::clock): the runtime needs its time driver (any
+/// Share it by reference or in an [`Arc`](std::sync::Arc). Dropping it closes it: idle resources are closed, those in use
+/// when they come back. Times are tokio's unless it has another [`clock`](ResourceBuilder::clock): the runtime needs its time driver (any
 /// Tidemill runtime has it).
 ///
 /// ```
