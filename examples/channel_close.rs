@@ -24,10 +24,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     thread::spawn(move || from_a_thread.send("a plain thread".to_owned()));
     drop(sender); // the last one closes the channel
 
-    // In blocking code `for line in receiver` does the same; tasks of tidemill may use either.
+    // In async code.
+    let mut count = 0;
     while let Ok(line) = receiver.recv_async().await {
-        println!("{line}");
+        println!("while let: {line}");
+        count += 1;
+        if count == 3 {
+            break;
+        }
     }
-    println!("closed");
+    // In code that blocks; on tidemill a task may be such code: its thread waits, and the other tasks go on.
+    for line in receiver {
+        println!("for: {line}");
+        count += 1;
+    }
+    println!("closed, after {count} lines");
     Ok(())
 }

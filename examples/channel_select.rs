@@ -32,17 +32,38 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         drop((job, alarm));
     });
 
+    let (result, results) = channel::bounded::<u32>(0);
+    let collector = tidemill::spawn(async move {
+        while let Ok(square) = results.recv_async().await {
+            println!("  squared: {square}");
+        }
+    });
+
+    // What is to be sent; while there is something, no further job is taken.
+    let mut square = None;
     loop {
-        // Receiving is cancel safe: what the other branches leave in a channel stays there. `biased;` as a first line asks in
-        // the order of the branches; else they are asked in a random order, as in Go.
+        // Receiving is cancel safe: what the other branches leave in a channel stays there. So is sending a value that can be made
+        // again: a send that another branch overtakes has sent nothing. `biased;` as a first line asks in the order of the
+        // branches; else they are asked in a random order, as in Go.
         tokio::select! {
-            job = jobs.recv_async() => println!("job {}", job?),
+            job = jobs.recv_async(), if square.is_none() => {
+                let job = job?;
+                println!("job {job}");
+                square = Some(job * job);
+            }
+            sent = result.send_async(square.unwrap_or_default()), if square.is_some() => {
+                sent?;
+                square = None;
+            }
             alarm = alarms.recv_async() => println!("alarm: {}", alarm?),
             () = sleep(Duration::from_millis(50)) => println!("nothing for 50 ms"),
             cause = context.cancelled() => {
                 println!("{cause}");
-                return Ok(());
+                break;
             }
         }
     }
+    drop(result);
+    collector.await?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ use tidemill_clock::ManualClock;
 use crate::{
     Cause,
     node::Node,
-    sync::{AtomicU64, Ordering},
+    sync::{AtomicU64, Ordering, ordered_elsewhere},
     system,
     timers::Key,
 };
@@ -49,12 +49,15 @@ struct Due(Weak<Node>);
 
 impl Due {
     fn waker(node: &Arc<Node>) -> Waker {
+        // By the clock's lock, with the look in `wake`.
+        ordered_elsewhere();
         Arc::new(Self(Arc::downgrade(node))).into()
     }
 }
 
 impl Wake for Due {
     fn wake(self: Arc<Self>) {
+        ordered_elsewhere();
         if let Some(node) = self.0.upgrade() {
             node.cancel(&Cause::DeadlineExceeded);
         }

@@ -1,10 +1,11 @@
 //! The handle: where it stands in the tree, its values, its clock.
 //!
 //! **A child costs a node only once somebody can tell it from its parent.** A fresh child has just the parent's node to look
-//! at (`parent`). It gets its own (`own`) when it is cancelled, cloned, waited for, entered for another task or made a parent,
-//! or has a deadline before the parent's. A child that is made, looked at and dropped is a counted reference; with a node of
-//! its own it would be an allocation and two turns of the parent's lock. Whoever gives it a node does so before it hands out
-//! a second way to reach it, so that nobody sees the difference.
+//! at. It gets its own when it is cancelled, cloned, waited for, entered for another task or made a parent, or has a deadline
+//! before the parent's. A child that is made, looked at and dropped is a counted reference; with a node of its own it would be
+//! an allocation. Whoever gives it a node does so before it hands out a second way to reach it, so that nobody sees the
+//! difference. [`Slot`] is where the two cases are told apart; that a node enters its parent's list even later, if ever, is
+//! the business of [`Node`].
 //!
 //! A context made from nothing has not even a parent's node: nothing can cancel it but itself.
 
@@ -21,7 +22,8 @@ use crate::{
     clock::Clock,
     listeners::Listener,
     node::Node,
-    sync::{OnceLock, Thread, thread},
+    slot::{Lent, Slot},
+    sync::{Thread, thread},
     values::Values,
 };
 
@@ -48,10 +50,7 @@ use crate::{
 /// assert_eq!(query.check().unwrap_err().to_string(), "cancelled: the cache had it");
 /// ```
 pub struct Context {
-    /// Where it hangs while it has no node of its own, if it hangs anywhere.
-    parent: Option<Arc<Node>>,
-    /// Its own node, once there is a need for it.
-    own: OnceLock<Arc<Node>>,
+    at: Slot,
     values: Values,
     clock: Clock,
 }
@@ -84,16 +83,16 @@ impl Context {
     }
 
     pub(crate) fn rooted(clock: Clock) -> Self {
-        Self { parent: None, own: OnceLock::new(), values: Values::default(), clock }
+        Self { at: Slot::nowhere(), values: Values::default(), clock }
     }
 
     /// A context below this one, for a part of the work that may be cancelled on its own.
     ///
-    /// Costs a counted reference; an allocation and two short turns of this context's lock if it is ever cancelled, cloned, waited
-    /// for or made a parent.
+    /// Costs a counted reference; an allocation if it is ever cancelled, cloned, waited for or made a parent; and two short turns of
+    /// this context's lock if it is ever waited for or its own child gets a node.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { parent: Some(Arc::clone(self.own())), ..self.apart() }
+        self.placed(Slot::below(Arc::clone(&self.own())))
     }
 
     /// A child that is cancelled with [`Cause::DeadlineExceeded`] once `timeout` has passed.
@@ -121,8 +120,8 @@ impl Context {
         if self.deadline().is_some_and(|ours| ours <= deadline) {
             return self.child();
         }
-        let node = Node::until(self.own(), deadline, now, &self.clock);
-        Self { own: OnceLock::from(node), ..self.apart() }
+        let node = Node::until(Arc::clone(&self.own()), deadline, now, &self.clock);
+        self.placed(Slot::at(node))
     }
 
     /// A child with one more value, found by its type; it hides a value of the same type further up.
@@ -170,11 +169,11 @@ impl Context {
     /// assert!(request.check().is_ok());
     /// ```
     pub fn merge(a: &Self, b: &Self) -> Self {
-        let node = Node::new([Some(a.own()), Some(b.own())]);
+        let node = Node::merged(Arc::clone(&a.own()), Arc::clone(&b.own()));
         // Its deadline is told by the clock it was given on.
         let earlier = if a.deadline().is_none() || node.deadline() != a.deadline() { b } else { a };
         let values = Values::merge(&a.values, &b.values);
-        Self { parent: None, own: OnceLock::from(node), values, clock: earlier.clock.clone() }
+        Self { at: Slot::at(node), values, clock: earlier.clock.clone() }
     }
 
     /// Cancels this context and all below it; `false` if it was cancelled before, by whomever: the first cause stays.
@@ -185,10 +184,11 @@ impl Context {
         self.own().cancel(&cause.into())
     }
 
-    /// Whether it is cancelled. One atomic load in memory that is written once; the handle itself is looked at before.
+    /// Whether it is cancelled. One atomic load in memory that is written once or twice, or two such loads if it has a node of its own
+    /// that nobody listens to; the handle itself is looked at before.
     #[inline]
     pub fn is_cancelled(&self) -> bool {
-        self.nearest().is_some_and(|node| node.is_cancelled())
+        self.nearest().is_some_and(Node::is_cancelled)
     }
 
     /// Says if the work should end, and why. Costs what [`is_cancelled`](Self::is_cancelled) does while all is well.
@@ -234,7 +234,7 @@ impl Context {
     /// # });
     /// ```
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled::new(Arc::clone(self.own()))
+        Cancelled::new(self.listed())
     }
 
     /// Keeps the calling thread until it is cancelled. For plain threads; a task of tidemill's may do it as well.
@@ -277,7 +277,7 @@ impl Context {
     /// assert!(!rollback.stop(), "too late");
     /// ```
     pub fn after_func(&self, f: impl FnOnce(&Cause) + Send + 'static) -> AfterFunc {
-        let node = Arc::clone(self.own());
+        let node = self.listed();
         let mut call = Some(f);
         let entered = node.listen(|| Listener::Call(Box::new(call.take().expect("called once"))));
         let place = match entered {
@@ -323,30 +323,37 @@ impl Context {
 
     /// The node whose flag counts.
     #[inline]
-    fn nearest(&self) -> Option<&Arc<Node>> {
-        self.own.get().or(self.parent.as_ref())
+    fn nearest(&self) -> Option<&Node> {
+        self.at.nearest()
     }
 
     /// Its own node, made now if it has none.
-    fn own(&self) -> &Arc<Node> {
-        if let Some(node) = self.own.get() {
-            return node;
-        }
-        let node = Node::new([self.parent.as_ref(), None]);
-        // Of two threads that get here at once one's is dropped, at no harm: nobody else has seen it.
-        self.own.get_or_init(|| node)
+    fn own(&self) -> Lent<'_> {
+        self.at.own()
+    }
+
+    /// As above, and it is told of a cancel from above.
+    fn listed(&self) -> Arc<Node> {
+        let node = Arc::clone(&self.own());
+        node.list();
+        node
+    }
+
+    /// Values and clock at another place in the tree.
+    fn placed(&self, at: Slot) -> Self {
+        Self { at, values: self.values.clone(), clock: self.clock.clone() }
     }
 
     /// Values and clock without a place in the tree.
     fn apart(&self) -> Self {
-        Self { parent: None, own: OnceLock::new(), values: self.values.clone(), clock: self.clock.clone() }
+        self.placed(Slot::nowhere())
     }
 }
 
 /// The same context. A counted reference, and one each for values and a manual clock; an allocation for a child's first clone.
 impl Clone for Context {
     fn clone(&self) -> Self {
-        Self { own: OnceLock::from(Arc::clone(self.own())), ..self.apart() }
+        self.placed(Slot::at(Arc::clone(&self.own())))
     }
 }
 

@@ -11,6 +11,7 @@ mod listeners;
 #[cfg(all(test, tidemill_loom))]
 mod models;
 mod node;
+mod slot;
 mod sync;
 mod system;
 mod timers;

@@ -158,3 +158,60 @@ fn loom_a_cancel_publishes() {
         cancel.join().expect("no panic");
     });
 }
+
+/// A child that nobody listens to looks at its parent; one that is listed is told. Who changes it from the one to the other meanwhile
+/// makes nobody unsee a cancel.
+#[test]
+fn loom_who_has_seen_a_cancel_sees_it_while_the_child_is_listed() {
+    loom::model(|| {
+        let root = Context::background();
+        let child = root.child();
+        let (lister, canceller) = (child.clone(), root.clone());
+        let list = thread::spawn(move || drop(lister.after_func(|_| ())));
+        let cancel = thread::spawn(move || canceller.cancel(Cause::Shutdown));
+        let first = child.is_cancelled();
+        let second = child.is_cancelled();
+        assert!(second || !first);
+        cancel.join().expect("no panic");
+        assert!(child.is_cancelled(), "when a cancel returns, all below are cancelled");
+        list.join().expect("no panic");
+        assert_eq!(child.cause(), Some(Cause::Shutdown));
+    });
+}
+
+/// The cause that was seen first is seen for ever, also of a child that nobody listens to.
+#[test]
+fn loom_the_first_cause_that_is_seen_of_an_unlisted_child_stays() {
+    loom::model(|| {
+        let root = Context::background();
+        let child = root.child();
+        let other = child.clone();
+        let (root_canceller, child_canceller) = (root.clone(), child.clone());
+        let of_root = thread::spawn(move || root_canceller.cancel(Cause::Shutdown));
+        let of_child = thread::spawn(move || child_canceller.cancel(Cause::Cancelled));
+        let first = other.cause();
+        assert!(of_root.join().expect("no panic"), "nobody else cancels it");
+        let won = of_child.join().expect("no panic");
+        let last = child.cause();
+        assert_eq!(last, Some(if won { Cause::Cancelled } else { Cause::Shutdown }));
+        assert!(first.is_none() || first == last);
+    });
+}
+
+/// Two threads list one child, while a third cancels: its function runs once, and it leaves nothing in the parent.
+#[test]
+fn loom_two_list_one_child_beside_a_cancel() {
+    loom::model(|| {
+        let ran = counter();
+        beside_a_cancel(|root| {
+            let child = root.child();
+            let other = child.clone();
+            let count = counts(&ran);
+            let second = thread::spawn(move || drop(other.after_func(count)));
+            drop(child.after_func(counts(&ran)));
+            second.join().expect("no panic");
+            child
+        });
+        assert_eq!(ran.load(Relaxed), 2);
+    });
+}

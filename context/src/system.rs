@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn many_short_lives_wake_the_thread_about_once_per_timeout() {
         let (start, millisecond) = (Instant::now(), Duration::from_millis(1));
-        let node = Node::new([None; 2]);
+        let node = Node::below(None);
         let mut plan = Plan::new();
         let mut wakes = 0;
         for request in 0..60_000 {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_thread_sleeps_for_good_when_all_is_done_and_is_woken_for_what_comes_first() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let node = Node::new([None; 2]);
+        let node = Node::below(None);
         let mut plan = Plan::new();
         for (at, woken) in [(5, true), (7, false), (3, true), (4, false)] {
             assert_eq!(plan.enter(start + at * second, &node).1, woken, "{at}");

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use tidemill_context::{Cause, Context};
+use tidemill_context::{Cause, Context, ManualClock};
 
 #[test]
 fn a_cancel_goes_down_and_neither_up_nor_sideways() {
@@ -76,6 +76,39 @@ fn a_cancel_passes_a_context_whose_handles_are_gone() {
     let leaf = root.child().child().with_value(1).child();
     root.cancel(Cause::Shutdown);
     assert_eq!(leaf.check(), Err(Cause::Shutdown));
+}
+
+/// A child that nobody listens to is not told of a cancel; it finds out by itself, and what was first stays first.
+#[test]
+fn a_cancel_from_above_that_nobody_looked_at_came_first_all_the_same() {
+    let clock = ManualClock::new();
+    let root = Context::on(&clock);
+    let second = std::time::Duration::from_secs(1);
+    let (cancelled, due) = (root.child().clone(), root.with_timeout(second));
+    root.cancel(Cause::Shutdown);
+    assert!(!cancelled.cancel(Cause::Cancelled), "it was cancelled before");
+    clock.advance(second);
+    for child in [&cancelled, &due] {
+        assert_eq!((child.is_cancelled(), child.cause()), (true, Some(Cause::Shutdown)));
+        assert!(!child.after_func(|cause| assert_eq!(*cause, Cause::Shutdown)).stop(), "it has run");
+        assert_eq!(child.child().cause(), Some(Cause::Shutdown));
+    }
+}
+
+/// The same, of children that begin to listen after some looks.
+#[test]
+fn a_child_that_is_listened_to_later_is_told() {
+    let root = Context::background();
+    let child = root.child().clone();
+    let below = child.child().clone();
+    assert!(!child.is_cancelled() && !below.is_cancelled());
+    let ran = Arc::new(AtomicUsize::new(0));
+    let seen = ran.clone();
+    let _after = below.after_func(move |_| {
+        seen.fetch_add(1, Relaxed);
+    });
+    root.cancel(Cause::Shutdown);
+    assert_eq!((ran.load(Relaxed), child.cause(), below.cause()), (1, Some(Cause::Shutdown), Some(Cause::Shutdown)));
 }
 
 /// The root may be dropped; nothing can cancel the child then but itself.

@@ -180,6 +180,28 @@ on_both_runtimes! {
         assert!(matches!(group.wait().await.unwrap_err().root(), Failure::Cancelled(Cause::DeadlineExceeded)));
     }
 
+    /// torrust-tracker#1586: one deadline over all children, what each came to, and nobody left.
+    async fn torrust_1586_one_deadline_ends_all_children_and_says_which() {
+        let (clock, alive) = (ManualClock::new(), Alive::default());
+        let options = TaskGroup::<u32, String>::builder().context(Context::on(&clock));
+        let group = options.timeout(Duration::from_secs(5)).build().unwrap();
+        for number in 0..4 {
+            let inside = alive.enter();
+            group.spawn(async move {
+                let _inside = inside;
+                if number % 2 == 0 { Ok(number) } else { pending().await }
+            }).await.unwrap();
+        }
+        until(|| group.stats().running == 2).await;
+        clock.advance(Duration::from_secs(5));
+        let outcomes = group.outcomes().await;
+        assert_eq!(alive.count(), 0);
+        for (number, outcome) in outcomes.iter().enumerate() {
+            let cut = matches!(outcome, Err(Failure::Cancelled(Cause::DeadlineExceeded)));
+            assert_eq!((outcome.is_ok(), cut), (number % 2 == 0, number % 2 == 1), "child {number}");
+        }
+    }
+
     async fn a_child_that_was_woken_for_the_cancel_and_is_ready_is_cut_all_the_same() {
         // A cancelled group does not poll its children again.
         let group = TaskGroup::<u8, String>::new();

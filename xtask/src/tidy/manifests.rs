@@ -11,7 +11,7 @@ use crate::workspace::Member;
 const MAY_BE_UNSAFE: &[(&str, &str)] = &[
     ("gate", "implements `GlobalAlloc`, to count"),
     ("tidemill-cgroup", "reads the affinity mask by a system call"),
-    ("tidemill-context", "borrows the ambient context of a thread"),
+    ("tidemill-context", "borrows the ambient context of a thread, and names a parent's node or the own in one word"),
     ("tidemill-pools", "finds the magazine of a thread"),
     ("tidemill-profiling", "implements `GlobalAlloc` and raises a signal"),
     ("tidemill-scheduler", "task cells and queues"),
