@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, rows: &[Row], growths: &[Growth]) -> io::Re
                 context.workloads.iter().try_for_each(|&workload| over_workload(context, workload))?;
             }
             Run::Own(_) => {}
-            Run::Benches(benches) => benches().iter().try_for_each(|bench| over_operations(context, bench))?,
+            Run::Benches(benches) => benches().iter().try_for_each(|bench| over_operations(context, row, bench))?,
         }
         for growth in growths.iter().filter(|growth| growth.row == row.name) {
             over_what_grows(context, growth)?;
@@ -91,13 +91,13 @@ fn over_workload(context: &Context, workload: Workload) -> io::Result<()> {
     graph(context, &format!("{workload}, over workers"), "workers", points)
 }
 
-fn over_operations(context: &Context, bench: &Bench) -> io::Result<()> {
+fn over_operations(context: &Context, row: &Row, bench: &Bench) -> io::Result<()> {
     let part = |thousandths| bench.rounded(per_point(context, bench) * thousandths / 1_000);
     let mut sizes = SIZES.map(part).to_vec();
     // Work that comes in large pieces has fewer sizes.
     sizes.dedup();
     let points = sizes.into_iter().map(|ops| (ops, ops, bench));
-    graph(context, &bench.title, "operations", points)
+    graph(context, &format!("{}, {}", row.name, bench.title), "operations", points)
 }
 
 fn over_what_grows(context: &Context, growth: &Growth) -> io::Result<()> {

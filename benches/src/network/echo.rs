@@ -3,7 +3,7 @@
 //! With one connection this is the price of a wake by the reactor, twice; with 64 the reactor has many events per turn.
 
 use std::{
-    io,
+    io, mem,
     net::Ipv4Addr,
     time::{Duration, Instant},
 };
@@ -75,9 +75,13 @@ fn over_connections(connections: u64) -> Bench {
 fn case<E: Executor>(name: &'static str, procs: usize, connections: u64) -> Case {
     Case::fallible(name, move || -> io::Result<_> {
         let executor = E::start(procs)?;
+        let mut clients = connected(&executor, connections)?;
         // A connection that breaks shows in the sum.
-        Ok(move |ops| match echo(&executor, connections, ops / connections) {
-            Ok(took) => Lap { sum: ops, took },
+        Ok(move |ops| match asked(&executor, mem::take(&mut clients), ops / connections) {
+            Ok((took, back)) => {
+                clients = back;
+                Lap { sum: ops, took }
+            }
             Err(_) => Lap { sum: 0, took: Duration::ZERO },
         })
     })
@@ -93,21 +97,36 @@ fn contender<E: Executor>(name: &'static str, procs: usize, connections: u64, tr
 
 /// The time that `connections` clients take for `trips` round trips each, side by side.
 fn echo<E: Executor>(executor: &E, connections: u64, trips: u64) -> io::Result<Duration> {
+    asked(executor, connected(executor, connections)?, trips).map(|(took, _)| took)
+}
+
+/// Clients, each with a server of its own.
+fn connected<E: Executor>(executor: &E, connections: u64) -> io::Result<Vec<TcpStream>> {
     executor.run(move |spawner| async move {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let mut clients = Vec::new();
         for _ in 0..connections {
-            clients.push(TcpStream::connect(listener.local_addr()?).await?);
+            let client = TcpStream::connect(listener.local_addr()?).await?;
             let (stream, _) = listener.accept().await?;
+            client.set_nodelay(true)?;
             stream.set_nodelay(true)?;
             spawner.detach(serve(stream));
+            clients.push(client);
         }
+        Ok(clients)
+    })
+}
+
+/// The time, and the clients for the next time.
+fn asked<E: Executor>(executor: &E, clients: Vec<TcpStream>, trips: u64) -> io::Result<(Duration, Vec<TcpStream>)> {
+    executor.run(move |spawner| async move {
         let start = Instant::now();
         let asking: Vec<_> = clients.into_iter().map(|stream| spawner.spawn(ask(stream, trips))).collect();
+        let mut back = Vec::with_capacity(asking.len());
         for client in asking {
-            client.await?;
+            back.push(client.await?);
         }
-        Ok(start.elapsed())
+        Ok((start.elapsed(), back))
     })
 }
 
@@ -117,8 +136,7 @@ async fn serve(mut stream: TcpStream) {
     while stream.read_exact(&mut message).await.is_ok() && stream.write_all(&message).await.is_ok() {}
 }
 
-async fn ask(mut stream: TcpStream, trips: u64) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn ask(mut stream: TcpStream, trips: u64) -> io::Result<TcpStream> {
     let mut answer = [0; BYTES];
     for trip in 0..trips {
         stream.write_all(&trip.to_le_bytes()).await?;
@@ -127,7 +145,7 @@ async fn ask(mut stream: TcpStream, trips: u64) -> io::Result<()> {
             return Err(io::Error::other(format!("trip {trip} brought back {answer:?}")));
         }
     }
-    Ok(())
+    Ok(stream)
 }
 
 #[cfg(test)]

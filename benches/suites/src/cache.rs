@@ -92,6 +92,8 @@ fn pushed_out(threads: u64) -> Bench {
 fn miss<C: Cache>(name: &'static str, threads: u64) -> Case {
     Case::new(name, move || {
         let cache = C::of(SMALL);
+        // Full, or else the first ones push nobody out.
+        (MANY..MANY + ROOM * SMALL).for_each(|key| drop(cache.get(key)));
         move |ops| over(MANY, threads, ops, &|key| cache.get(key))
     })
 }

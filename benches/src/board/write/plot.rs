@@ -40,8 +40,8 @@ const LEGEND: u32 = 24;
 const BELOW: u32 = 62;
 const RIGHT: u32 = 70;
 /// Of the lines' names: as wide as the longest needs, by the mean width of a letter, but not without a bound.
-const LABELS: std::ops::RangeInclusive<u32> = 120..=460;
-const LETTER: f64 = 7.6;
+const LABELS: std::ops::RangeInclusive<u32> = 120..=500;
+const LETTER: f64 = 7.2;
 
 /// An axis that ends before this has its ticks at powers of two.
 const DOUBLED: f64 = 64.0;
@@ -114,7 +114,7 @@ fn draw_ratios(area: &Area<'_>, (row, first): (&str, &str), peers: &[&str], char
     head(area, &format!("{row}: {first} beside the others"), peers)?;
     let (range, lines, top) = (range(charts), charts.len() as f64, top(peers));
     let longest = charts.iter().map(|chart| chart.label.chars().count()).max().unwrap_or(0);
-    let labels = ((LETTER * longest as f64) as u32 + 20).clamp(*LABELS.start(), *LABELS.end());
+    let labels = ((LETTER * (longest + 1) as f64) as u32 + 20).clamp(*LABELS.start(), *LABELS.end());
     let mut plane = ChartBuilder::on(area)
         .margin_top(top)
         .margin_right(RIGHT)
@@ -270,11 +270,14 @@ fn colour(names: &[&str], name: &str) -> RGBColor {
     COLOURS[place % COLOURS.len()]
 }
 
-/// Powers of two that hold every ratio and 1, and never more than a thousandfold either way.
+/// Powers of two that hold every ratio and 1, and never more than a thousandfold either way; an interval is cut where it leads
+/// more than fourfold away.
 fn range(charts: &[Chart]) -> Range<f64> {
-    let medians = || charts.iter().flat_map(|chart| &chart.marks).map(|mark| mark.ratio.median);
-    let low = medians().fold(0.7, f64::min).max(1e-3).log2().floor();
-    let high = medians().fold(1.5, f64::max).min(1e4).log2().ceil();
+    let ratios = || charts.iter().flat_map(|chart| &chart.marks).map(|mark| mark.ratio);
+    let least = |ratio: Interval| ratio.low.max(ratio.median / 4.0);
+    let most = |ratio: Interval| ratio.high.min(4.0 * ratio.median);
+    let low = ratios().map(least).fold(0.7, f64::min).max(1e-3).log2().floor();
+    let high = ratios().map(most).fold(1.5, f64::max).min(1e4).log2().ceil();
     low.exp2()..high.exp2()
 }
 
@@ -333,6 +336,7 @@ mod tests {
         assert!(top(&names) > top(&names[..1]));
         assert_eq!((times(0.0625), times(8.0)), ("1/16".to_owned(), "8x".to_owned()));
         assert_eq!(shortened("too long for this", 70), "r this");
+        assert_eq!(shortened("it fits", 80), "it fits");
     }
 
     #[test]
