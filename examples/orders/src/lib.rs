@@ -16,6 +16,7 @@ pub mod limits;
 mod pay;
 pub mod pipeline;
 mod price;
+mod quota;
 mod stop;
 pub mod store;
 #[cfg(test)]
@@ -23,7 +24,8 @@ mod testing;
 mod variant;
 
 pub use counters::{Count, Counters};
-pub use pipeline::{Config, Pipeline, Receipt, Workers};
+pub use pipeline::{Config, OpenError, Pipeline, Receipt, Workers};
 pub use price::{Priced, price};
+pub use quota::Quota;
 pub use stop::{Stop, Stopper};
 pub use variant::{Stages, UnknownName, Variant};
