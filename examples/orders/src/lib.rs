@@ -7,6 +7,7 @@ pub mod cli;
 mod consumers;
 mod counters;
 pub mod crash;
+mod deadlines;
 pub mod decode;
 pub mod domain;
 pub mod generate;

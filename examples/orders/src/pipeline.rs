@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use crate::{
     catalogue::{self, Catalogue},
     consumers,
     crash::{self, Step},
+    deadlines::Deadlines,
     decode,
     domain::{BodyHash, IdempotencyKey, Kind, Order, Reject},
     limits, pay,
@@ -143,7 +144,7 @@ struct Inner {
     customers: Customers,
     in_flight: AtomicUsize,
     max_in_flight: usize,
-    deadline: Duration,
+    deadlines: Deadlines,
 }
 
 impl Pipeline {
@@ -164,7 +165,7 @@ impl Pipeline {
                 store,
                 counters: Counters::default(),
                 customers,
-                deadline: config.deadline,
+                deadlines: Deadlines::new(config.deadline),
                 in_flight: AtomicUsize::new(0),
                 max_in_flight: config.in_flight,
             }),
@@ -217,10 +218,10 @@ impl Pipeline {
         placing.await.map_err(unanswered)
     }
 
-    /// The context of one request: it has a deadline.
+    /// The context of a request that begins now: it has a deadline, and is shared with others.
     #[must_use]
     pub fn request_context(&self) -> Context {
-        Context::background().with_timeout(self.inner.deadline)
+        self.inner.deadlines.begin(Instant::now())
     }
 
     /// The limit of each customer.
