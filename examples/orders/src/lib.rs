@@ -7,6 +7,7 @@ pub mod cli;
 mod consumers;
 mod counters;
 pub mod crash;
+mod deadlines;
 pub mod decode;
 pub mod domain;
 pub mod generate;
@@ -16,6 +17,7 @@ pub mod limits;
 mod pay;
 pub mod pipeline;
 mod price;
+mod quota;
 mod stop;
 pub mod store;
 #[cfg(test)]
@@ -23,7 +25,8 @@ mod testing;
 mod variant;
 
 pub use counters::{Count, Counters};
-pub use pipeline::{Config, Pipeline, Receipt, Workers};
+pub use pipeline::{Config, OpenError, Pipeline, Receipt, Workers};
 pub use price::{Priced, price};
+pub use quota::Quota;
 pub use stop::{Stop, Stopper};
 pub use variant::{Stages, UnknownName, Variant};

@@ -31,7 +31,15 @@ pub const IN_FLIGHT: usize = 4_096;
 /// Time to send the head of a request, and then to send its body.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a refused client is told to wait.
-pub const RETRY_AFTER_SECONDS: u64 = 1;
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Time of a request, from its head to its answer. A client that has not heard by then repeats it.
+pub const DEADLINE: Duration = Duration::from_secs(5);
+/// Orders per second of one customer, and at once: a shop's own robot, but not a loop that has run away.
+pub const CUSTOMER_RATE: u64 = 50;
+/// See above.
+pub const CUSTOMER_BURST: u64 = 200;
+/// Customers whose limits are kept (6 MiB); those who have not ordered lately need none.
+pub const CUSTOMERS: usize = 64 << 10;
 /// Time open connections get to finish their requests at shutdown; the whole shutdown may take 5 s.
 pub const DRAIN: Duration = Duration::from_secs(3);
 
@@ -60,6 +68,12 @@ pub const TAIL: usize = 16 << 10;
 pub const PAGE: usize = 512;
 /// Charges in one request to the payment provider.
 pub const CHARGES: usize = orders_payment::limits::BATCH;
+/// Time for such a request and its repeats. What has no answer by then is asked for again later.
+pub const CHARGE_DEADLINE: Duration = Duration::from_secs(5);
+/// Repeats of requests to the provider: so many, and a tenth of one more for each that succeeds.
+pub const CHARGE_RETRIES: (u32, u32) = (20, 10);
+/// The provider is left alone once this percentage of the latest hundred requests had no answer, at first for so long.
+pub const CHARGE_BREAKER: (u32, Duration) = (50, Duration::from_millis(200));
 /// Workers that talk to the provider, one request each: enough to hide its answer time.
 pub const PAYERS: usize = 8;
 /// Wait before a payment of unknown outcome is asked for again.

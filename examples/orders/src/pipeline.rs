@@ -1,29 +1,33 @@
 //! The pipeline as one object: an order goes in, a durable answer comes out, the rest happens behind it.
 //!
 //! HTTP, the command line and a load test in the same process all call [`Pipeline::place`]:
-//! admit, decode, price, store.
+//! admit, decode, price, limit of the customer, store.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use orders_payment::Gateway;
-use tidemill::JoinHandle;
+use tidemill::{Context, JoinHandle, resilience::InvalidLimiter};
 
 use crate::{
-    Count, Counters, Stages, Stopper,
+    Count, Counters, Quota, Stages, Stopper,
     catalogue::{self, Catalogue},
     consumers,
     crash::{self, Step},
+    deadlines::Deadlines,
     decode,
     domain::{BodyHash, IdempotencyKey, Kind, Order, Reject},
     limits, pay,
     price::price,
+    quota::Customers,
     store::{Consumer, Placement, Shop, Store, StoreError, Stored},
 };
 
@@ -42,6 +46,10 @@ pub struct Config {
     pub in_flight: usize,
     /// How much the tuned store may put off: see [`Shop::lag`].
     pub lag: usize,
+    /// Orders of one customer; more are refused with [`Kind::RateLimited`].
+    pub quota: Quota,
+    /// Time of a request, from its head to its answer.
+    pub deadline: Duration,
 }
 
 impl Config {
@@ -54,6 +62,8 @@ impl Config {
             stock: limits::STOCK,
             in_flight: limits::IN_FLIGHT,
             lag: limits::LAG,
+            quota: Quota::default(),
+            deadline: limits::DEADLINE,
         }
     }
 }
@@ -65,6 +75,34 @@ pub struct Receipt {
     pub answer: Stored,
     /// Whether it was taken before.
     pub is_replay: bool,
+    /// How many more orders the customer may send at once, if that is less than half of what it could be.
+    pub remaining: Option<u64>,
+}
+
+/// Why a pipeline could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The store says why.
+    Store(StoreError),
+    /// [`Config::quota`] is none that could be kept.
+    Quota(InvalidLimiter),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Quota(error) => write!(f, "limit per customer: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// The order pipeline. Clones are handles of the same one.
@@ -103,16 +141,19 @@ struct Inner {
     catalogue: Catalogue,
     store: Store,
     counters: Counters,
+    customers: Customers,
     in_flight: AtomicUsize,
     max_in_flight: usize,
+    deadlines: Deadlines,
 }
 
 impl Pipeline {
     /// Opens the store and reads the catalogue. Blocks on the disk.
     ///
     /// # Errors
-    /// What the store says.
-    pub fn open(config: &Config) -> Result<Self, StoreError> {
+    /// What the store says, or that the quota makes no sense.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        let customers = Customers::new(config.quota).map_err(OpenError::Quota)?;
         let products = catalogue::shop(config.products);
         let shop = Shop { products: &products, stock: config.stock, lag: config.lag };
         let store = Store::open(config.stages.store, &config.db, &shop)?;
@@ -123,6 +164,8 @@ impl Pipeline {
                 catalogue: Catalogue::new(config.stages.catalogue, products),
                 store,
                 counters: Counters::default(),
+                customers,
+                deadlines: Deadlines::new(config.deadline),
                 in_flight: AtomicUsize::new(0),
                 max_in_flight: config.in_flight,
             }),
@@ -131,6 +174,9 @@ impl Pipeline {
 
     /// Takes an order: an `Ok` is durable. Dropped while waiting, the order may be taken or not, which
     /// a repeat under the same key tells.
+    ///
+    /// It obeys the ambient [`Context`]: an order that reaches the store too late is not stored
+    /// ([`Kind::Late`]); if the time is over while the store is at it, that is said ([`Kind::Unanswered`]).
     ///
     /// # Errors
     /// Why it was not taken; nothing is stored then.
@@ -148,16 +194,40 @@ impl Pipeline {
     }
 
     async fn place_admitted(&self, key: IdempotencyKey, body: Bytes) -> Result<Receipt, Reject> {
+        Context::check_current().map_err(|_| Reject::late())?;
         let order = self.check(key, body)?;
+        let remaining = self.inner.customers.admit(&order.customer)?;
         crash::passing(Step::OrderChecked);
-        let placed = self.inner.store.place(order).await;
+        let placed = self.store_order(order).await?;
         crash::passing(Step::OrderAnswered);
         match placed {
-            Ok(Placement::Accepted(answer)) => Ok(Receipt { answer, is_replay: false }),
-            Ok(Placement::Replayed(answer)) => Ok(Receipt { answer, is_replay: true }),
+            Ok(Placement::Accepted(answer)) => Ok(Receipt { answer, is_replay: false, remaining }),
+            Ok(Placement::Replayed(answer)) => Ok(Receipt { answer, is_replay: true, remaining }),
             Ok(Placement::Rejected(reject)) => Err(reject),
             Err(error) => Err(self.unavailable(&error)),
         }
+    }
+
+    /// Gives an order to the store, within the ambient context if there is one.
+    async fn store_order(&self, order: Order) -> Result<Result<Placement, StoreError>, Reject> {
+        let store = &self.inner.store;
+        let Some(context) = Context::try_current() else { return Ok(store.place(order, None).await) };
+        let placing = context.run(store.place(order, context.deadline()));
+        let unanswered =
+            |_| Reject::new(Kind::Unanswered, "server", "has not heard from the store; repeat it with its key");
+        placing.await.map_err(unanswered)
+    }
+
+    /// The context of a request that begins now: it has a deadline, and is shared with others.
+    #[must_use]
+    pub fn request_context(&self) -> Context {
+        self.inner.deadlines.begin(Instant::now())
+    }
+
+    /// The limit of each customer.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        self.inner.customers.quota()
     }
 
     /// Counts a rejection that was found out before [`place`](Self::place): no key, no whole body.

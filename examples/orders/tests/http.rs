@@ -124,3 +124,69 @@ fn too_many_orders_at_once_are_told_to_come_back() {
     assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
     assert_eq!(shop.client().get("/readyz").unwrap().status, 503);
 }
+
+fn shop_with(dir: &TempDir, options: &[&str]) -> Service {
+    let db = dir.file("shop.db");
+    let args = ["serve", "--listen", "127.0.0.1:0", "--db", db.to_str().unwrap()];
+    Service::start(support::orders().args(args).args(options))
+}
+
+#[test]
+fn a_customer_who_orders_too_much_is_told_so_and_others_are_not() {
+    for variant in ["naive", "tuned"] {
+        let dir = TempDir::new();
+        let plenty = ["--customer-rate", "1", "--customer-burst", "100000"];
+        let shop = shop_with(&dir, &[&["--variant", variant], &plenty[..]].concat());
+        let far = shop.client().order("k", GOOD.as_bytes()).unwrap();
+        assert!(far.status == 201 && !far.head.contains("ratelimit"), "{}", far.head);
+        drop(shop);
+
+        let limit = ["--variant", variant, "--customer-rate", "1", "--customer-burst", "3"];
+        let (dir, mut heads) = (TempDir::new(), Vec::new());
+        let shop = shop_with(&dir, &limit);
+        let mut client = shop.client();
+        // At one a second a slow computer may let a few more through, but not a hundred.
+        let refused = (0..100).find_map(|n| {
+            let answer = client.order(&format!("k-{n}"), GOOD.as_bytes()).unwrap();
+            heads.push(answer.head.clone());
+            (answer.status != 201).then_some(answer)
+        });
+        let refused = refused.unwrap();
+        assert_eq!((refused.status, &refused.json()["field"]), (429, &"customer".into()));
+        for field in ["ratelimit-policy: \"customer\";q=3;w=3", "ratelimit: \"customer\";r=0;t=1", "retry-after: 1"] {
+            assert!(refused.head.contains(field), "{}", refused.head);
+        }
+        assert!(heads.iter().any(|head| head.contains("201 created") && head.contains("\"customer\";r=0")));
+        let other = GOOD.replace("c-1", "c-2");
+        assert_eq!(client.order("other", other.as_bytes()).unwrap().status, 201);
+    }
+}
+
+#[test]
+fn an_order_without_time_is_refused_before_any_work() {
+    let dir = TempDir::new();
+    let shop = shop_with(&dir, &["--deadline-ms", "0"]);
+    let answer = shop.client().order("k", GOOD.as_bytes()).unwrap();
+    assert_eq!((answer.status, &answer.json()["type"]), (503, &"late".into()));
+    assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+    assert_eq!(shop.vars()["rejected_late"], 1);
+}
+
+/// The store hangs, here because another process holds its lock. (The naive form waits for it on the task's own
+/// thread, where nobody can interrupt it: it answers 503 when SQLite gives up.)
+#[test]
+fn a_store_that_hangs_is_not_waited_for_and_does_not_store_what_came_too_late() {
+    let dir = TempDir::new();
+    let shop = shop_with(&dir, &["--deadline-ms", "300"]);
+    let mut client = shop.client();
+    assert_eq!(client.order("before", GOOD.as_bytes()).unwrap().status, 201);
+    shop.wait_until_drained();
+    let other = rusqlite::Connection::open(dir.file("shop.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = client.order("k", GOOD.as_bytes()).unwrap();
+    assert_eq!((answer.status, &answer.json()["type"]), (504, &"unanswered".into()));
+    other.execute_batch("ROLLBACK").unwrap();
+    // Under its key it is new, for it was not stored. (A busy computer may be late again.)
+    let taken = (0..100).map(|_| client.order("k", GOOD.as_bytes()).unwrap()).find(|answer| answer.status == 201);
+    assert!(!taken.unwrap().head.contains("idempotency-replayed"));
+}

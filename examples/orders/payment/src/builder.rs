@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidemill::resilience::{Rate, RateLimiter, Retry, RetryBudget, RetryBuilder};
+use tidemill::resilience::{CircuitBreaker, Rate, RateLimiter, Retry, RetryBudget, RetryBuilder};
 
 use crate::{ConfigError, Gateway, limits, policy::Policy, pool::Pool};
 
@@ -23,6 +23,7 @@ pub struct Builder {
     attempts: u32,
     seed: Option<u64>,
     budget: Option<(u32, u32)>,
+    breaker: Option<(u32, Duration)>,
     attempt_timeout: Duration,
     deadline: Duration,
 }
@@ -37,6 +38,7 @@ impl Builder {
             attempts: limits::ATTEMPTS,
             seed: None,
             budget: None,
+            breaker: None,
             attempt_timeout: limits::ATTEMPT_TIMEOUT,
             deadline: limits::DEADLINE,
         }
@@ -76,6 +78,13 @@ impl Builder {
         Self { budget: Some((reserve, percent)), ..self }
     }
 
+    /// Stops asking for `open_for`, and longer each time, once `percent` of the latest requests brought no answer: a
+    /// provider that is down is not beaten, and a call that would wait for it longer than it has time ends at
+    /// once, its payment unknown. Default: none.
+    pub fn breaker(self, percent: u32, open_for: Duration) -> Self {
+        Self { breaker: Some((percent, open_for)), ..self }
+    }
+
     /// Connections at most; a call beyond them waits for one. Default: 8.
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, ..self }
@@ -98,14 +107,19 @@ impl Builder {
         Ok(Gateway::new(pool, self.policy()?))
     }
 
-    fn policy(&self) -> Result<Policy, ConfigError> {
+    pub(crate) fn policy(&self) -> Result<Policy, ConfigError> {
         let (rate, burst) = self.limit;
         let limiter = RateLimiter::builder().rate(Rate::per_second(rate)).burst(burst).build();
+        let breaker = self.breaker.map(|(percent, open_for)| {
+            let breaker = CircuitBreaker::builder().failure_rate(percent).open_for(open_for);
+            breaker.open_growth(2, open_for * limits::BREAKER_GROWTH).build()
+        });
         let budget = self.budget.map(|(reserve, percent)| RetryBudget::new(reserve, percent));
         Ok(Policy {
             limiter: limiter.map_err(ConfigError::Limit)?,
             retry: self.retry().build().map_err(ConfigError::Retry)?,
             budget: budget.transpose().map_err(ConfigError::Budget)?,
+            breaker: breaker.transpose().map_err(ConfigError::Breaker)?,
             attempt_timeout: self.attempt_timeout,
             deadline: self.deadline,
         })
@@ -124,7 +138,7 @@ impl Builder {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use tidemill::resilience::{InvalidBudget, InvalidLimiter, InvalidRetry};
+    use tidemill::resilience::{InvalidBreaker, InvalidBudget, InvalidLimiter, InvalidRetry};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -140,6 +154,7 @@ mod tests {
             (good().deadline(Duration::ZERO), ConfigError::Retry(InvalidRetry::NoTime)),
             (good().backoff(2 * MS, MS), ConfigError::Retry(InvalidRetry::DelayAboveMax)),
             (good().retry_budget(0, 10), ConfigError::Budget(InvalidBudget::NoReserve)),
+            (good().breaker(0, MS), ConfigError::Breaker(InvalidBreaker::Rate(0))),
             (good().connections(0), ConfigError::Connections(0)),
             (good().attempt_timeout(Duration::ZERO), ConfigError::AttemptTimeout),
         ];

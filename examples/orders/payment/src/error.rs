@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use tidemill::resilience::{InvalidBudget, InvalidLimiter, InvalidRetry};
+use tidemill::resilience::{InvalidBreaker, InvalidBudget, InvalidLimiter, InvalidRetry};
 
 /// Why a charge has no [`Outcome`](crate::Outcome).
 ///
@@ -78,6 +78,8 @@ pub enum Cause {
     TimedOut,
     /// The time of the whole call was used up, or would have been before this attempt's turn.
     Deadline,
+    /// The provider has not answered lately and was not asked.
+    Open,
     /// The provider answered with this status instead of a result.
     Status {
         /// The HTTP status.
@@ -96,6 +98,7 @@ impl fmt::Display for Cause {
         match self {
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Deadline => f.write_str("the deadline passed"),
+            Self::Open => f.write_str("the provider does not answer and was not asked"),
             Self::Status { code, message } => write!(f, "status {code}: {message}"),
             Self::Io(what) => write!(f, "connection: {what}"),
             Self::Malformed(what) => write!(f, "malformed answer: {what}"),
@@ -141,6 +144,8 @@ pub enum ConfigError {
     Retry(InvalidRetry),
     /// The retry budget makes no sense.
     Budget(InvalidBudget),
+    /// The breaker's share of failures or its time makes no sense.
+    Breaker(InvalidBreaker),
     /// The time of an attempt must be above zero.
     AttemptTimeout,
     /// At least one connection is needed.
@@ -165,6 +170,7 @@ impl fmt::Display for ConfigError {
             Self::Limit(error) => write!(f, "limit: {error}"),
             Self::Retry(error) => write!(f, "retry: {error}"),
             Self::Budget(error) => write!(f, "retry budget: {error}"),
+            Self::Breaker(error) => write!(f, "circuit breaker: {error}"),
             Self::AttemptTimeout => f.write_str("the time of an attempt must be above zero"),
             Self::Connections(n) => write!(f, "{n} connections: at least one is needed"),
             Self::FaultRate { name, rate } => write!(f, "fault {name}: rate {rate} not in 0..=1"),
@@ -180,6 +186,7 @@ impl Error for ConfigError {
             Self::Limit(error) => Some(error),
             Self::Retry(error) => Some(error),
             Self::Budget(error) => Some(error),
+            Self::Breaker(error) => Some(error),
             _ => None,
         }
     }

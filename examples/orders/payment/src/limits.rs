@@ -16,6 +16,9 @@ pub const BODY_BYTES: usize = 1 << 20;
 pub(crate) const CONNECTIONS: usize = 8;
 /// Attempts per call: three repeats end a fault that hits every third request in 98.8 % of calls.
 pub(crate) const ATTEMPTS: u32 = 4;
+/// An open breaker stays open twice as long each time, up to this many times its first: a provider that comes back
+/// is noticed soon enough.
+pub(crate) const BREAKER_GROWTH: u32 = 8;
 /// Time of one attempt.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time of a whole call, waits included: the retries above fit in with room.

@@ -15,7 +15,7 @@ use tidemill::JoinHandle;
 
 use super::{Failure, Verdict, lines::Lines, serve::Provider};
 use crate::{
-    Config, Pipeline, Receipt, Stages, decode,
+    Config, Pipeline, Quota, Receipt, Stages, decode,
     domain::{IdempotencyKey, Reject},
     limits,
 };
@@ -38,7 +38,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<Verdict, Failure> {
     let input = open(&args.input)?;
-    let config = Config { stages: args.variant, ..Config::new(args.db) };
+    let config = Config { stages: args.variant, quota: Quota::WIDE, ..Config::new(args.db) };
     let pipeline = tidemill::blocking(|| Pipeline::open(&config))?;
     let provider = Provider::start(args.payment_url).await?;
     let workers = pipeline.start(&provider.gateway()?)?;
@@ -103,7 +103,7 @@ async fn answer_first(
 ) -> Result<(), Failure> {
     let Some((number, task)) = in_work.pop_front() else { return Ok(()) };
     match task.await? {
-        Ok(Receipt { answer, is_replay }) => {
+        Ok(Receipt { answer, is_replay, .. }) => {
             let (count, word) = match is_replay {
                 false => (&mut tally.accepted, "accepted"),
                 true => (&mut tally.replayed, "replayed"),

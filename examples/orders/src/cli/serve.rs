@@ -4,16 +4,18 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use orders_payment::{Gateway, simulator::Simulator};
+use tidemill::serve::Served;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
 use super::{Failure, Verdict};
-use crate::{Config, Pipeline, Stages, Stopper, crash::Crash, intake, limits};
+use crate::{Config, Pipeline, Quota, Stages, Stopper, crash::Crash, intake, limits};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -41,6 +43,15 @@ pub(super) struct Args {
     /// Orders whose keys the index, and events whose stock the table may lack.
     #[arg(long, default_value_t = limits::LAG)]
     lag: usize,
+    /// Orders per second of one customer; more are answered 429.
+    #[arg(long, default_value_t = limits::CUSTOMER_RATE)]
+    customer_rate: u64,
+    /// Orders of one customer at once.
+    #[arg(long, default_value_t = limits::CUSTOMER_BURST)]
+    customer_burst: u64,
+    /// Milliseconds from a request's head to its answer; then it is 503 or 504.
+    #[arg(long, default_value_t = limits::DEADLINE.as_millis() as u64)]
+    deadline_ms: u64,
     /// Crash at a step, such as `order-committed`, or at its third passing: `order-committed:3`.
     #[arg(long)]
     crash_at: Option<Crash>,
@@ -48,7 +59,9 @@ pub(super) struct Args {
 
 pub(super) async fn serve(args: Args) -> Result<Verdict, Failure> {
     let Args { variant: stages, db, products, stock, in_flight, lag, .. } = args;
-    let config = Config { stages, db, products, stock, in_flight, lag };
+    let quota = Quota { rate: args.customer_rate, burst: args.customer_burst };
+    let deadline = Duration::from_millis(args.deadline_ms);
+    let config = Config { stages, db, products, stock, in_flight, lag, quota, deadline };
     if let Some(crash) = args.crash_at {
         crash.arm();
     }
@@ -63,10 +76,10 @@ pub(super) async fn serve(args: Args) -> Result<Verdict, Failure> {
     });
     println!("listening on http://{}", listener.local_addr()?);
     io::stdout().flush()?;
-    let served = intake::serve(listener, &pipeline, &stopper.stop_signal()).await;
+    let served = intake::serve(listener, &pipeline, &stopper.stop_signal()).await?;
     stopping.await??;
-    if served == intake::Served::CutOff {
-        eprintln!("some connections were cut off");
+    if let Served::CutOff { connections } = served {
+        eprintln!("{connections} connections were cut off");
     }
     workers.stop().await;
     drop(pipeline);
@@ -92,7 +105,9 @@ impl Provider {
     }
 
     pub(super) fn gateway(&self) -> Result<Gateway, orders_payment::ConfigError> {
-        Gateway::builder(&self.url).build()
+        let (reserve, percent) = limits::CHARGE_RETRIES;
+        let (percent_failed, open_for) = limits::CHARGE_BREAKER;
+        Gateway::builder(&self.url).retry_budget(reserve, percent).breaker(percent_failed, open_for).build()
     }
 }
 

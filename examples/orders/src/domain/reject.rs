@@ -1,6 +1,6 @@
 //! Why an order is not taken: the kind, the field at fault and the reason, in the client's words.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -27,11 +27,17 @@ pub enum Kind {
     Overloaded,
     /// The store failed; whether the order was taken is told by a repeat with the same key.
     Unavailable,
+    /// The customer has sent too many orders.
+    RateLimited,
+    /// The deadline passed before the order was stored, so it is not.
+    Late,
+    /// The deadline passed while the store was at it; a repeat with the same key tells.
+    Unanswered,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::BadKey,
         Self::Invalid,
@@ -41,6 +47,9 @@ impl Kind {
         Self::TooSlow,
         Self::Overloaded,
         Self::Unavailable,
+        Self::RateLimited,
+        Self::Late,
+        Self::Unanswered,
     ];
 
     /// The HTTP status.
@@ -52,7 +61,21 @@ impl Kind {
             Self::OutOfStock => 409,
             Self::TooLarge => 413,
             Self::Invalid | Self::KeyReused => 422,
-            Self::Overloaded | Self::Unavailable => 503,
+            Self::RateLimited => 429,
+            Self::Overloaded | Self::Unavailable | Self::Late => 503,
+            Self::Unanswered => 504,
+        }
+    }
+
+    /// What a client is told to wait before it tries again, unless the rejection knows better; `None` if it
+    /// would be told the same again.
+    #[must_use]
+    pub const fn pause(self) -> Option<Duration> {
+        match self {
+            Self::Overloaded | Self::Unavailable | Self::RateLimited | Self::Late | Self::Unanswered => {
+                Some(limits::RETRY_AFTER)
+            }
+            _ => None,
         }
     }
 
@@ -69,6 +92,9 @@ impl Kind {
             Self::TooSlow => "too_slow",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
+            Self::RateLimited => "rate_limited",
+            Self::Late => "late",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -89,12 +115,20 @@ pub struct Reject {
     pub field: Cow<'static, str>,
     /// What is wrong with it.
     pub reason: Cow<'static, str>,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
 }
 
 impl Reject {
     /// A rejection of any kind.
     pub fn new(kind: Kind, field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, field: field.into(), reason: reason.into() }
+        Self { kind, field: field.into(), reason: reason.into(), retry_after: kind.pause() }
+    }
+
+    /// The deadline passed, and the order is not stored.
+    #[must_use]
+    pub fn late() -> Self {
+        Self::new(Kind::Late, "server", "had no time left to store the order")
     }
 
     /// A field with a value we cannot take.

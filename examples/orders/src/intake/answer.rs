@@ -1,5 +1,7 @@
 //! What a request is answered with: a stored answer, or a problem that names the field at fault.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -9,8 +11,8 @@ use hyper::{
 };
 
 use crate::{
+    Quota,
     domain::{IdempotencyKey, KeyError, Kind, Reject},
-    limits,
     pipeline::Receipt,
 };
 
@@ -18,6 +20,10 @@ use crate::{
 pub(super) type AnyBody = Either<Full<Bytes>, Body>;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// More than one order comes back in a second.
+const SECOND: Duration = Duration::from_secs(1);
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The key of a request.
@@ -27,11 +33,27 @@ pub(super) fn key(headers: &HeaderMap) -> Result<IdempotencyKey, Reject> {
 }
 
 /// The answer to an order.
-pub(super) fn answer(placed: Result<Receipt, Reject>) -> Response<Full<Bytes>> {
-    match placed {
-        Ok(receipt) => accepted(receipt),
-        Err(reject) => problem(&reject),
+pub(super) fn answer(placed: Result<Receipt, Reject>, quota: Quota) -> Response<Full<Bytes>> {
+    let (mut response, left) = match placed {
+        Ok(receipt) => {
+            let left = receipt.remaining.map(|left| (left, SECOND));
+            (accepted(receipt), left)
+        }
+        Err(reject) => {
+            let refused = reject.retry_after.filter(|_| reject.kind == Kind::RateLimited);
+            (problem(&reject), refused.map(|wait| (0, wait)))
+        }
+    };
+    if let Some((left, reset)) = left {
+        let fields = [(POLICY, quota.policy()), (LIMIT, Quota::left(left, reset))];
+        response.headers_mut().extend(fields.map(|(name, value)| (name, text(&value))));
     }
+    response
+}
+
+/// Numbers and names of our own.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn accepted(receipt: Receipt) -> Response<Full<Bytes>> {
@@ -51,8 +73,9 @@ pub(super) fn problem(reject: &Reject) -> Response<Full<Bytes>> {
     *response.status_mut() = status(reject.kind.status());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if matches!(reject.kind, Kind::Overloaded | Kind::Unavailable) {
-        headers.insert(RETRY_AFTER, limits::RETRY_AFTER_SECONDS.into());
+    if let Some(wait) = reject.retry_after {
+        // Rounded up: who waits as long as he is told must not come too early.
+        headers.insert(RETRY_AFTER, wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).into());
     }
     response
 }

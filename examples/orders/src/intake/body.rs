@@ -5,7 +5,7 @@
 //! is read to its end (within reason) but not kept, because a client that is still sending would otherwise
 //! see a broken connection instead of our answer.
 
-use std::sync::LazyLock;
+use std::{future::poll_fn, pin::pin, sync::LazyLock, task::Poll};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -38,8 +38,13 @@ impl AsRef<[u8]> for Joined {
 
 /// The whole body.
 pub(super) async fn read(body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Reject> {
+    let mut reading = pin!(read_frames(body));
+    // Mostly it is here already, and needs no timer.
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        return read;
+    }
     let slow = |_| Err(Reject::new(Kind::TooSlow, "body", "did not come in time"));
-    timeout(limits::READ_TIMEOUT, read_frames(body)).await.unwrap_or_else(slow)
+    timeout(limits::READ_TIMEOUT, reading).await.unwrap_or_else(slow)
 }
 
 async fn read_frames(mut body: impl Body<Data = Bytes> + Unpin) -> Result<Bytes, Reject> {

@@ -1,4 +1,4 @@
-//! HTTP in and out, on our own accept loop: one tidemill task per connection.
+//! HTTP in and out, on tidemill's server: a task for each connection, and one deadline for each order.
 //!
 //! Two paths lead to an order. **Naive** is a route of the axum router, as the book says. **Tuned** is
 //! taken out of the stream of requests before any routing, reads the body where it lies and answers
@@ -10,4 +10,4 @@ mod router;
 mod server;
 mod vars;
 
-pub use server::{Served, serve};
+pub use server::serve;

@@ -18,6 +18,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::header::CONTENT_TYPE;
 
 use super::{answer, body, vars};
@@ -40,13 +42,28 @@ pub(super) fn router(pipeline: Pipeline) -> Router {
 }
 
 async fn place(State(pipeline): State<Pipeline>, request: Request) -> Response {
+    place_within_time(&pipeline, request).await.map(Body::new)
+}
+
+/// The way of an order in both forms: one deadline for its body, its limit and the store.
+pub(super) async fn place_within_time<B>(
+    pipeline: &Pipeline,
+    request: hyper::Request<B>,
+) -> hyper::Response<Full<Bytes>>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+{
     let (head, body) = request.into_parts();
-    let read = async { Ok((answer::key(&head.headers)?, body::read(body).await?)) };
-    let placed = match read.await {
-        Ok((key, body)) => pipeline.place(key, body).await,
-        Err(reject) => Err(pipeline.refused(reject)),
+    let placing = async {
+        match answer::key(&head.headers) {
+            Ok(key) => match body::read(body).await {
+                Ok(body) => pipeline.place(key, body).await,
+                Err(reject) => Err(pipeline.refused(reject)),
+            },
+            Err(reject) => Err(pipeline.refused(reject)),
+        }
     };
-    answer::answer(placed).map(Body::new)
+    answer::answer(pipeline.request_context().into_scope(placing).await, pipeline.quota())
 }
 
 async fn order(State(pipeline): State<Pipeline>, Path(id): Path<String>) -> Response {

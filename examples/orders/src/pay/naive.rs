@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tidemill::Context;
+
 use super::{Cashier, charge};
 use crate::{
     Stop,
@@ -24,7 +26,8 @@ pub(super) async fn run(cashier: Arc<Cashier>, stop: Stop) {
 
 async fn pay(cashier: Arc<Cashier>, event: Event) {
     crash::passing(Step::ChargeAsked);
-    let answer = cashier.gateway.charge(charge(&event)).await;
+    let context = Context::background().with_timeout(limits::CHARGE_DEADLINE);
+    let answer = context.scope(cashier.gateway.charge(charge(&event))).await;
     crash::passing(Step::ChargeAnswered);
     cashier.settle(vec![(event, answer)]).await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemill::JoinHandle;
+use tidemill::{Context, JoinHandle};
 
 use super::{Cashier, charge};
 use crate::{
@@ -33,7 +33,9 @@ async fn work(cashier: Arc<Cashier>, stop: Stop) {
 async fn pay(cashier: &Cashier, events: Vec<Event>) {
     let charges: Vec<_> = events.iter().map(charge).collect();
     crash::passing(Step::ChargeAsked);
-    let answers = cashier.gateway.charge_batch(&charges).await;
+    // The waits for the limiter and between repeats end by this.
+    let context = Context::background().with_timeout(limits::CHARGE_DEADLINE);
+    let answers = context.scope(cashier.gateway.charge_batch(&charges)).await;
     crash::passing(Step::ChargeAnswered);
     let answers = answers.expect("the feed keeps to the limit and hands out each order once");
     cashier.settle(events.into_iter().zip(answers).collect()).await;

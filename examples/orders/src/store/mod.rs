@@ -26,6 +26,7 @@ mod tuned;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 pub use progress::{Progress, Settled};
@@ -105,14 +106,15 @@ impl Store {
         Ok(Self { writer, variant, progress, path: path.to_owned() })
     }
 
-    /// Takes an order. An `Ok` is durable. Dropped while waiting, the order may be taken or not.
+    /// Takes an order, unless the `deadline` passes before its transaction begins. An `Ok` is durable. Dropped
+    /// while waiting, the order may be taken or not.
     ///
     /// # Errors
     /// If the transaction failed; a repeat under the same key is safe.
-    pub async fn place(&self, order: Order) -> Result<Placement, StoreError> {
+    pub async fn place(&self, order: Order, deadline: Option<Instant>) -> Result<Placement, StoreError> {
         match &self.writer {
-            Writer::Naive(writer) => writer.place(&order),
-            Writer::Tuned(writer) => writer.place(order).await,
+            Writer::Naive(writer) => writer.place(&order, deadline),
+            Writer::Tuned(writer) => writer.place(order, deadline).await,
         }
     }
 

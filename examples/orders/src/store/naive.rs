@@ -4,6 +4,7 @@
 use std::{
     fmt::Write as _,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use orders_payment::Outcome;
@@ -13,7 +14,7 @@ use super::{
     Consumer, Consumption, Event, EventKind, Placement, Progress, Settled, Settlement, StoreError, Stored, lines,
     progress::Advance,
 };
-use crate::domain::{Line, Money, Order};
+use crate::domain::{Line, Money, Order, Reject};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -26,8 +27,11 @@ impl Writer {
         Self { connection: Mutex::new(connection), progress }
     }
 
-    pub(super) fn place(&self, order: &Order) -> Result<Placement, StoreError> {
+    pub(super) fn place(&self, order: &Order, deadline: Option<Instant>) -> Result<Placement, StoreError> {
         self.write(|write| {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Placement::Rejected(Reject::late()));
+            }
             if let Some(known) = known_key(write, order)? {
                 return Ok(known);
             }

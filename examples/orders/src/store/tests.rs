@@ -79,14 +79,25 @@ fn available(store: &Store, product: u32) -> u64 {
 #[test]
 fn a_key_is_answered_once_and_for_ever() {
     with_store(|store| async move {
-        let first = accepted(store.place(order("k", "'a", &[(0, 1)])).await.unwrap());
+        let first = accepted(store.place(order("k", "'a", &[(0, 1)]), None).await.unwrap());
         assert_eq!(&first.body[..], br#"{"order":1,"status":"accepted","total_cents":100}"#);
-        let again = store.place(order("k", "'a", &[(0, 1)])).await.unwrap();
+        let again = store.place(order("k", "'a", &[(0, 1)]), None).await.unwrap();
         assert_eq!(again, Placement::Replayed(first));
-        let other = store.place(order("k", "b", &[(0, 1)])).await.unwrap();
+        let other = store.place(order("k", "b", &[(0, 1)]), None).await.unwrap();
         assert_eq!(kind_of(&other), Some(Kind::KeyReused));
         assert_eq!(available(&store, 0), STOCK - 1);
         assert_eq!(store.progress().head(), 1);
+    });
+}
+
+#[test]
+fn an_order_that_comes_too_late_is_not_stored() {
+    with_store(|store| async move {
+        let order = || order("k", "a", &[(0, 1)]);
+        let late = store.place(order(), Some(Instant::now())).await.unwrap();
+        assert_eq!(kind_of(&late), Some(Kind::Late));
+        assert_eq!((available(&store, 0), store.progress().head()), (STOCK, 0));
+        accepted(store.place(order(), Some(Instant::now() + std::time::Duration::from_secs(60))).await.unwrap());
     });
 }
 
@@ -96,7 +107,7 @@ fn twins_in_flight_become_one_order() {
         let store = Arc::new(store);
         let place = |_| {
             let store = Arc::clone(&store);
-            tidemill::spawn(async move { store.place(order("k", "a", &[(0, 1)])).await.unwrap() })
+            tidemill::spawn(async move { store.place(order("k", "a", &[(0, 1)]), None).await.unwrap() })
         };
         let twins: Vec<_> = (0..8).map(place).collect();
         let mut fresh = 0;
@@ -114,13 +125,13 @@ fn twins_in_flight_become_one_order() {
 #[test]
 fn an_order_takes_all_of_its_stock_or_none() {
     with_store(|store| async move {
-        let refused = store.place(order("a", "a", &[(0, 3), (1, 11)])).await.unwrap();
+        let refused = store.place(order("a", "a", &[(0, 3), (1, 11)]), None).await.unwrap();
         assert_eq!(kind_of(&refused), Some(Kind::OutOfStock));
         assert!(matches!(&refused, Placement::Rejected(r) if r.field == "lines[1].quantity"));
-        accepted(store.place(order("a", "a", &[(0, 6), (0, 4)])).await.unwrap());
+        accepted(store.place(order("a", "a", &[(0, 6), (0, 4)]), None).await.unwrap());
         assert_eq!((available(&store, 0), available(&store, 1)), (0, STOCK));
         // A repeat is a repeat even when nothing is left.
-        let again = store.place(order("a", "a", &[(0, 6), (0, 4)])).await.unwrap();
+        let again = store.place(order("a", "a", &[(0, 6), (0, 4)]), None).await.unwrap();
         assert!(matches!(again, Placement::Replayed(_)));
     });
 }
@@ -129,7 +140,7 @@ fn an_order_takes_all_of_its_stock_or_none() {
 fn the_first_outcome_of_a_payment_stands() {
     with_store(|store| async move {
         for key in ["a", "b"] {
-            accepted(store.place(order(key, "x", &[(0, 1)])).await.unwrap());
+            accepted(store.place(order(key, "x", &[(0, 1)]), None).await.unwrap());
         }
         assert_eq!(store.progress().unpaid(), 2);
         let both = vec![settlement(1, charged()), settlement(2, declined())];
@@ -149,7 +160,7 @@ fn the_first_outcome_of_a_payment_stands() {
 #[test]
 fn an_event_has_one_effect_however_often_it_comes() {
     with_store(|store| async move {
-        accepted(store.place(order("a", "x", &[(0, 1)])).await.unwrap());
+        accepted(store.place(order("a", "x", &[(0, 1)]), None).await.unwrap());
         store.settle(vec![settlement(1, charged())]).await.unwrap();
         let reader = store.reader().unwrap();
         let page = reader.events(0, 10).unwrap();
@@ -171,7 +182,7 @@ fn an_event_has_one_effect_however_often_it_comes() {
 fn an_event_has_an_effect_on_those_who_act_on_its_kind() {
     with_store(|store| async move {
         for key in ["a", "b", "c"] {
-            accepted(store.place(order(key, "x", &[(0, 1)])).await.unwrap());
+            accepted(store.place(order(key, "x", &[(0, 1)]), None).await.unwrap());
         }
         store.settle(vec![settlement(1, charged()), settlement(2, declined())]).await.unwrap();
         let page = store.reader().unwrap().events(0, 10).unwrap();
@@ -190,12 +201,12 @@ fn a_store_goes_on_where_it_stopped_in_either_form() {
         let db = TempDb::new();
         tidemill::block_on(async {
             let store = open(before, &db);
-            accepted(store.place(order("a", "x", &[(0, 1)])).await.unwrap());
+            accepted(store.place(order("a", "x", &[(0, 1)]), None).await.unwrap());
             drop(store);
             let store = open(after, &db);
-            let again = store.place(order("a", "x", &[(0, 1)])).await.unwrap();
+            let again = store.place(order("a", "x", &[(0, 1)]), None).await.unwrap();
             assert!(matches!(again, Placement::Replayed(_)), "{again:?}");
-            let second = accepted(store.place(order("b", "x", &[(0, 1)])).await.unwrap());
+            let second = accepted(store.place(order("b", "x", &[(0, 1)]), None).await.unwrap());
             assert!(second.body.starts_with(br#"{"order":2,"#));
             assert_eq!((store.progress().head(), store.progress().unpaid()), (2, 2));
             assert_eq!(store.reader().unwrap().unpaid(0, 10).unwrap().len(), 2);
@@ -212,10 +223,10 @@ fn what_is_written_late_is_right_at_every_moment_and_complete_after_opening() {
         tidemill::block_on(async {
             let store = open_with(Variant::Tuned, &db, lag);
             for n in 1..=9 {
-                accepted(store.place(order(&key(n), "x", &[(0, 1)])).await.unwrap());
+                accepted(store.place(order(&key(n), "x", &[(0, 1)]), None).await.unwrap());
                 assert_eq!(available(&store, 0), STOCK - u64::from(n), "lag {lag}");
                 for known in 1..=n {
-                    let again = store.place(order(&key(known), "x", &[(0, 1)])).await.unwrap();
+                    let again = store.place(order(&key(known), "x", &[(0, 1)]), None).await.unwrap();
                     assert!(matches!(again, Placement::Replayed(_)), "lag {lag}: {again:?}");
                 }
             }
@@ -252,7 +263,7 @@ fn a_failed_group_takes_nothing_and_says_so() {
     tidemill::block_on(async {
         let outside = rusqlite::Connection::open(db.path()).unwrap();
         outside.execute_batch("ALTER TABLE orders RENAME TO elsewhere").unwrap();
-        let failed = store.place(order("a", "x", &[(0, 1)])).await;
+        let failed = store.place(order("a", "x", &[(0, 1)]), None).await;
         assert!(matches!(failed, Err(StoreError::Sqlite(_))), "{failed:?}");
         assert_eq!((store.progress().head(), available(&store, 0)), (0, STOCK));
     });

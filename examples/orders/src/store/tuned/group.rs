@@ -8,12 +8,14 @@
 //! before its first row is written. An error of SQLite fails the whole group, whose answers all say so,
 //! and what the writer had in its head is read back from the tables.
 
+use std::time::Instant;
+
 use rusqlite::Connection;
 
 use super::{Command, Reply, book::Book, filter::KeyFilter, keys::RecentKeys, tables::Tables};
 use crate::{
     crash::{self, Step},
-    domain::{Money, Order},
+    domain::{Money, Order, Reject},
     limits,
     store::{
         Consumption, Event, EventKind, Placement, Progress, Settled, Settlement, StoreError, Stored, progress::Advance,
@@ -36,7 +38,7 @@ pub(super) fn run(
     let tables = Tables::prepare(connection).expect("the tables were made by this very program");
     let keys = RecentKeys::new(book.next_order());
     let (advance, totals) = (Advance::default(), Vec::new());
-    let mut writer = Group { connection, tables, book, keys, filter, lag, advance, totals };
+    let mut writer = Group { connection, tables, book, keys, filter, lag, began: Instant::now(), advance, totals };
     let mut answers = Vec::with_capacity(limits::GROUP);
     while let Ok(first) = queue.recv() {
         match writer.commit(first, queue, &mut answers) {
@@ -63,6 +65,7 @@ struct Group<'c> {
     keys: RecentKeys,
     filter: KeyFilter,
     lag: usize,
+    began: Instant,
     advance: Advance,
     /// Of the orders that this group has accepted, which are the last ones.
     totals: Vec<Money>,
@@ -73,6 +76,8 @@ impl Group<'_> {
         self.advance.clear();
         self.totals.clear();
         let began = self.tables.begin();
+        // After the wait for the lock of another process.
+        self.began = Instant::now();
         let mut weight = 0;
         let mut next = Some(first);
         let mut applied = began;
@@ -112,8 +117,10 @@ impl Group<'_> {
     /// Carries a command out, unless the group has failed already, and keeps its answer for later.
     fn apply(&mut self, command: Command, answers: &mut Vec<Answer>, so_far: SqlResult<()>) -> SqlResult<()> {
         match command {
-            Command::Place(order, reply) => {
-                let outcome = so_far.and_then(|()| self.place(&order));
+            Command::Place(order, deadline, reply) => {
+                let is_late = deadline.is_some_and(|deadline| deadline <= self.began);
+                let late = || Ok(Placement::Rejected(Reject::late()));
+                let outcome = so_far.and_then(|()| if is_late { late() } else { self.place(&order) });
                 keep(outcome, reply, Answer::Place, answers)
             }
             Command::Settle(settlements, reply) => {

@@ -6,7 +6,7 @@ mod group;
 mod keys;
 mod tables;
 
-use std::{io, sync::Arc, thread};
+use std::{io, sync::Arc, thread, time::Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -24,8 +24,10 @@ pub(super) struct Writer {
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer can be asked to do. Each is answered after the commit that made it durable.
+#[expect(clippy::large_enum_variant, reason = "nearly all are orders, and a box would be an allocation for each")]
 enum Command {
-    Place(Order, Reply<Placement>),
+    /// Not if the group begins after that moment.
+    Place(Order, Option<Instant>, Reply<Placement>),
     Settle(Vec<Settlement>, Reply<Settled>),
     Consume(Consumption, Reply<u64>),
 }
@@ -54,8 +56,8 @@ impl Writer {
         Ok(Self { commands: Some(commands), thread: Some(thread) })
     }
 
-    pub(super) async fn place(&self, order: Order) -> Result<Placement, StoreError> {
-        self.ask(|reply| Command::Place(order, reply)).await
+    pub(super) async fn place(&self, order: Order, deadline: Option<Instant>) -> Result<Placement, StoreError> {
+        self.ask(|reply| Command::Place(order, deadline, reply)).await
     }
 
     pub(super) async fn settle(&self, all: Vec<Settlement>) -> Result<Settled, StoreError> {
