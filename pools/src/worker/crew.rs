@@ -194,12 +194,6 @@ impl Crew {
         self.posts[worker].job = job;
     }
 
-    /// Whether a worker may be dealt jobs ahead: nobody else could do them sooner.
-    #[inline]
-    pub(super) fn is_busy(&self) -> bool {
-        !self.can_call() && self.returning.is_empty()
-    }
-
     /// The worker's job is over, wherever it stood. To be followed by [`settle`](Self::settle).
     #[inline]
     pub(super) fn end(&mut self, worker: usize) {
@@ -302,6 +296,12 @@ impl Crew {
     #[cfg(test)]
     pub(super) fn busy(&self) -> usize {
         self.busy
+    }
+
+    /// Workers that wait for a slot.
+    #[cfg(test)]
+    pub(super) fn returning(&self) -> usize {
+        self.returning.len()
     }
 
     /// What must hold between any two calls of the queue's lock.

@@ -218,7 +218,9 @@ impl<J, T> Queue<J, T> {
     /// their places. To be called after [`grant`](Self::grant) and [`rouse`](Self::rouse).
     #[inline]
     pub(super) fn deal(&mut self, worker: usize, current: u64) {
-        if self.waiting() == 0 && self.crew.is_busy() {
+        // After `rouse` nobody can be called while jobs are left, and whoever picked one found nobody who waits for a slot.
+        debug_assert!(self.lines.is_empty() || !self.crew.can_call(), "a job is dealt that could start elsewhere");
+        if self.waiting() == 0 {
             self.deals.deal(worker, current, self.crew.live(), &mut self.lines);
         }
     }
@@ -318,6 +320,7 @@ impl<J, T> Queue<J, T> {
             "jobs are dealt, and somebody waits for a place"
         );
         assert!(self.deals.jobs() == 0 || !self.crew.can_call(), "a job is dealt to one worker, and another is idle");
+        assert!(self.deals.jobs() == 0 || self.crew.returning() == 0, "jobs are dealt, and somebody waits for a slot");
         assert!(self.deals.jobs() == 0 || !self.paused, "jobs are dealt in a pause");
         assert!(self.granted <= self.waiters.len(), "a place granted to nobody");
         assert!(self.room() == 0 || self.waiting() == 0 || self.closed, "room, and somebody waits for it");

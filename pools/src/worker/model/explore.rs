@@ -53,6 +53,7 @@ fn every_order_of_small_programs() {
     let oldest = Setting { overflow: Overflow::DropOldest, ..ONE };
     let deals = Setting { queue: 2, deals: true, ..ONE };
     let two_deal = Setting { queue: 3, deals: true, ..TWO };
+    let three_deal = Setting { workers: (3, 3), ..two_deal };
     let deal_oldest = Setting { overflow: Overflow::DropOldest, ..deals };
     let programs: &[(&str, Setting, &[Event])] = &[
         ("one after the other", ONE, &[Submit(Quick), Submit(Quick), Submit(Yields)]),
@@ -76,6 +77,8 @@ fn every_order_of_small_programs() {
         ("dealt and cancelled", deals, &[Submit(Yields), Submit(Yields), Submit(Quick), Cancel(2)]),
         ("dealt behind a parent", deals, &[Submit(Nests(1)), Submit(Quick), Submit(Quick)]),
         ("dealt to one of two", two_deal, &[Submit(Yields), Submit(Yields), Submit(Yields)]),
+        ("dealt while a third sleeps", three_deal, &[Submit(Yields), Submit(Yields), Submit(Yields)]),
+        ("dealt beside one that returns", two_deal, &[Submit(Nests(1)), Submit(Yields), Submit(Yields)]),
         ("dealt behind one that stays", two_deal, &[Submit(Stays), Submit(Yields), Submit(Quick)]),
         ("dealt, then full", deals, &[Submit(Yields), Submit(Yields), Submit(Quick), Submit(Quick)]),
         ("dealt, then paused", deals, &[Submit(Yields), Submit(Quick), Pause, Resume]),
