@@ -1,6 +1,6 @@
 //! What the pools cost, in ns per operation, beside what they replace.
 //!
-//! `cargo run --release -p tidemill-pools --example pools_speed [rounds]`
+//! `cargo run --release -p tidemill-pools --example pools_speed [rounds [part of a table's title]]`
 //!
 //! The contenders of a table take turns in short slices, forwards and then backwards, so that a slow moment of the
 //! machine hits all of them; the median and the best slice are printed, and the median as a multiple of the table's first row.
@@ -50,8 +50,11 @@ fn main() {
     }
 }
 
-/// Takes turns and prints.
+/// Takes turns and prints, unless other tables were asked for.
 fn table(title: &str, rounds: usize, operations: u32, contenders: &[(&str, Slice)]) {
+    if std::env::args().nth(2).is_some_and(|part| !title.contains(&part)) {
+        return;
+    }
     let mut samples = vec![Vec::new(); contenders.len()];
     for _ in 0..rounds {
         for index in (0..contenders.len()).chain((0..contenders.len()).rev()) {

@@ -9,7 +9,7 @@ pub(crate) const QUEUE_DEFAULT: usize = 1024;
 /// Places whose memory is allocated when the pool is built; a longer queue grows to its bound when it is needed.
 pub(crate) const QUEUE_PREALLOCATED: usize = 1024;
 
-/// Jobs a worker runs in a row before it lets other tasks of the runtime run. A yield costs about 40 ns, so at this
+/// Jobs a worker runs, or puts aside, in a row before it lets other tasks of the runtime run. A yield costs about 40 ns, so at this
 /// length it adds less than one nanosecond to a job.
 pub(crate) const JOBS_PER_TURN: u32 = 64;
 
@@ -45,8 +45,18 @@ pub(crate) const IDLE_EXPIRY: Duration = Duration::from_secs(10);
 /// nanoseconds a job.
 pub(crate) const SAMPLE_EVERY: u64 = 64;
 
-/// Stale jobs a worker puts aside in a row before it lets other tasks of the runtime run.
-pub(crate) const SHED_PER_TURN: u32 = 64;
+/// Jobs a worker is dealt at once at the most, beside the one it starts: with so many the fight for the queue's lock is a
+/// few nanoseconds a job.
+pub(crate) const DEAL_MOST: usize = 32;
+
+/// Workers that hold dealt jobs at a time at the most, so that taking them all back is a few microseconds under the lock.
+pub(crate) const DEAL_HANDS: usize = 16;
+
+/// A job starts before no other that was queued so many places ahead of it. As much as eight workers hold among them.
+pub(crate) const OVERTAKE: usize = 128;
+
+/// Jobs are dealt only while the job timed last took less, in nanoseconds: then a hand is used up in tens of microseconds.
+pub(crate) const BRISK: u64 = 4_000;
 
 /// Resources of a pool unless the builder says otherwise; HikariCP's and bb8's number.
 pub(crate) const RESOURCES_DEFAULT: usize = 10;

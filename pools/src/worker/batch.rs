@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     WorkerPool, ambient,
-    entry::{Entry, Tag},
+    entry::{Entry, NEVER, Tag},
     submit::SubmitError,
     ticket::{JobError, Ticket},
 };
@@ -95,12 +95,13 @@ pub(super) async fn submit<J: Send + 'static, T: Send + 'static>(
         Ok(context) => context,
         Err(cause) => return Err(refused(SubmitError::Interrupted(jobs.into_iter().collect(), cause))),
     };
-    let tag = || context.clone().map(|context| Box::new(Tag { context: Some(context), ..Tag::default() }));
+    let terms = start_by != NEVER || context.is_some();
+    let tag = || terms.then(|| Box::new(Tag { start_by, context: context.clone(), ..Tag::default() }));
     let (mut entries, mut tickets): (Vec<_>, Vec<_>) = jobs
         .into_iter()
         .map(|job| {
-            let (reply, ticket) = Ticket::new(shared.id);
-            (Entry::new(job, Some(reply), start_by, tag()), ticket)
+            let (answer, ticket) = Ticket::new(shared.id);
+            (Entry::new(job, Some(answer), tag()), ticket)
         })
         .unzip();
     let mut rest = entries.drain(..);

@@ -120,7 +120,7 @@ impl<J: Send + 'static, T: Send + 'static> WorkerBuilder<J, T> {
     /// started. Default: whenever.
     ///
     /// A submitter that waits for a place gives up in time; a queued job is put aside when a worker comes to it, or when
-    /// a newcomer needs its place. Cost: two clock reads per job.
+    /// a newcomer needs its place. Cost: two clock reads and an allocation per job.
     pub fn start_within(mut self, time: Duration) -> Self {
         self.start_within = Some(time);
         self

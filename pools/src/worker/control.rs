@@ -5,7 +5,6 @@ use std::{future::Future, sync::Arc, task::Poll, time::Duration};
 use super::{
     WorkerPool,
     builder::{BuildError, Workers},
-    entry::Entry,
     histogram::Durations,
     shared::{Found, Shared},
     tally::Stats,
@@ -32,7 +31,8 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
     pub fn cancel(&self, ticket: &Ticket<T>) -> Cancelled<J> {
         let Some(number) = ticket.number_in(self.shared.id) else { return Cancelled::Gone };
         match self.shared.cancel(number) {
-            Found::Queued(Entry { job, reply, .. }) => {
+            Found::Queued(entry) => {
+                let (job, reply) = entry.into_job_and_reply();
                 let reply = reply.and_then(|reply| reply.answer(Err(JobError::Cancelled), true, &self.shared));
                 drop(reply);
                 Cancelled::Unstarted(job)
@@ -114,12 +114,12 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
 
     /// How long jobs waited in the queue before they started; one job in 64 is timed. Three clock reads per sample.
     pub fn waits(&self) -> Durations {
-        Durations::of(self.shared.lock().crew.desks().map(|desk| &desk.waits))
+        Durations::of(self.shared.lock_as_is().crew.desks().map(|desk| &desk.waits))
     }
 
     /// How long jobs ran; the same jobs as in [`waits`](Self::waits).
     pub fn runs(&self) -> Durations {
-        Durations::of(self.shared.lock().crew.desks().map(|desk| &desk.runs))
+        Durations::of(self.shared.lock_as_is().crew.desks().map(|desk| &desk.runs))
     }
 
     /// The runtime the workers run on.

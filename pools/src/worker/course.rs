@@ -1,4 +1,4 @@
-//! One job from its start to its end: its result, its panic, or what cuts it short.
+//! One job from its start to its end: its result, its panic, or what cuts it short. The first poll is [`turn`], the rest [`Course`].
 //!
 //! A job that is ready at its first poll pays for the panic wall and for the note of whose job it is (`inside`). Only one
 //! that is suspended comes to the rest: to listen for a cancel, to start the timer of its run time, to lend its slot
@@ -7,15 +7,15 @@
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Duration,
+    task::{Context, Poll, Waker, ready},
+    thread,
 };
 
 use super::{
     desk::Desk,
-    entry::{NEVER, Nanos, nanos},
+    entry::{NEVER, Nanos},
     inside::{Inside, Lender, within},
     run::discard_with,
     shared::Shared,
@@ -23,84 +23,78 @@ use super::{
 };
 use crate::PoolSleep;
 
-/// What surrounds one run of one job.
+/// How one poll of a job ended: with its output, not yet, or with a panic's payload; and whether it waits for its own pool.
+type Turn<T> = (thread::Result<Poll<T>>, bool);
+
+/// One poll of a job behind the panic wall, in its context and under the note of whose job it is.
+#[inline]
+pub(super) fn turn<T>(
+    inside: Option<Inside>,
+    context: Option<&tidemill_context::Context>,
+    poll: impl FnOnce() -> Poll<T>,
+) -> Turn<T> {
+    let walled = || catch_unwind(AssertUnwindSafe(poll));
+    let noted = || match inside {
+        Some(inside) => within(inside, walled),
+        None => (walled(), false),
+    };
+    match context {
+        Some(context) => context.enter(noted),
+        None => noted(),
+    }
+}
+
+/// Polls the future, and drops it when it is ready: its destructor may panic, so that belongs behind the wall too.
+#[inline]
+pub(super) fn poll_job<F: Future>(mut running: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let future = running.as_mut().as_pin_mut().expect("set by the first poll, cleared by the last");
+    let output = ready!(future.poll(cx));
+    running.set(None);
+    Poll::Ready(output)
+}
+
+/// The rest of a job that was suspended at its first poll.
 pub(super) struct Course<'c, J, T> {
     shared: &'c Arc<Shared<J, T>>,
     /// On which worker; `None` in its submitter's place.
-    worker: Option<(Inside, &'c Desk, &'c mut Option<Waker>)>,
+    worker: Option<(Inside, &'c Desk, &'c mut Option<Arc<Waker>>)>,
     /// When it has run for too long.
     run_by: Nanos,
     timer: Option<PoolSleep>,
-    suspended: bool,
     lent: bool,
     /// What the job is run in: its submitter's.
     context: Option<&'c tidemill_context::Context>,
 }
 
 impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
-    /// A run by a worker; `heard` is the waker its desk knows.
-    pub(super) fn of_worker(
+    /// By a worker, whose desk knows the waker that comes third; or by its submitter, under whatever that is inside of.
+    pub(super) fn new(
         shared: &'c Arc<Shared<J, T>>,
-        inside: Inside,
-        desk: &'c Desk,
-        heard: &'c mut Option<Waker>,
-        run_within: Option<Duration>,
+        worker: Option<(Inside, &'c Desk, &'c mut Option<Arc<Waker>>)>,
+        run_by: Nanos,
+        context: Option<&'c tidemill_context::Context>,
     ) -> Self {
-        Self::new(shared, Some((inside, desk, heard)), run_within)
+        Self { shared, worker, run_by, timer: None, lent: false, context }
     }
 
-    /// A run in the submitter's place, under whatever the submitter is inside of.
-    pub(super) fn of_caller(shared: &'c Arc<Shared<J, T>>, run_within: Option<Duration>) -> Self {
-        Self::new(shared, None, run_within)
-    }
-
-    fn new(
-        shared: &'c Arc<Shared<J, T>>,
-        worker: Option<(Inside, &'c Desk, &'c mut Option<Waker>)>,
-        run_within: Option<Duration>,
-    ) -> Self {
-        let run_by = run_within.map_or(NEVER, |within| shared.now().saturating_add(nanos(within)));
-        Self { shared, worker, run_by, timer: None, suspended: false, lent: false, context: None }
-    }
-
-    /// Runs the job in that context.
-    pub(super) fn in_context(self, context: Option<&'c tidemill_context::Context>) -> Self {
-        Self { context, ..self }
-    }
-
-    /// Calls `start` and drives the future it returns; a panic of either, or of the future's destructor, becomes an
-    /// error. The future is born, polled, and dropped inside one `catch_unwind` per poll, so a job that is ready at once
-    /// pays for one.
-    pub(super) async fn run<F: Future<Output = T>>(mut self, start: impl FnOnce() -> F) -> Result<T, JobError> {
-        let mut start = Some(start);
-        let mut running = pin!(None);
+    /// Drives the future to its end, beginning where its first poll ended. A panic of it, or of its destructor, becomes an
+    /// error.
+    pub(super) async fn run<F: Future<Output = T>>(
+        mut self,
+        mut running: Pin<&mut Option<F>>,
+        waits: bool,
+    ) -> Result<T, JobError> {
+        let mut first = Some(waits);
         let outcome = poll_fn(|cx| {
-            if self.suspended {
-                std::task::ready!(self.resume(cx))?;
+            if let Some(waits) = first.take() {
+                return self.suspend(cx, waits);
             }
-            let mut turn = || {
-                catch_unwind(AssertUnwindSafe(|| {
-                    if let Some(start) = start.take() {
-                        running.set(Some(start()));
-                    }
-                    let future = running.as_mut().as_pin_mut().expect("set by the first poll, cleared by the last");
-                    let output = std::task::ready!(future.poll(cx));
-                    running.set(None);
-                    Poll::Ready(output)
-                }))
-            };
-            let poll = || match &self.worker {
-                Some((inside, ..)) => within(*inside, turn),
-                None => (turn(), false),
-            };
-            let (turn, waits) = match self.context {
-                Some(context) => context.enter(poll),
-                None => poll(),
-            };
-            match turn {
-                Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-                Ok(Poll::Pending) => self.suspend(cx, waits),
-                Err(payload) => Poll::Ready(Err(JobError::Panicked(JobPanic::new(payload)))),
+            ready!(self.resume(cx))?;
+            let inside = self.worker.as_ref().map(|(inside, ..)| *inside);
+            match turn(inside, self.context, || poll_job(running.as_mut(), cx)) {
+                (Ok(Poll::Ready(output)), _) => Poll::Ready(Ok(output)),
+                (Ok(Poll::Pending), waits) => self.suspend(cx, waits),
+                (Err(payload), _) => Poll::Ready(Err(JobError::Panicked(JobPanic::new(payload)))),
             }
         })
         .await;
@@ -114,12 +108,10 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
     /// The job waits for something.
     #[inline(never)]
     fn suspend<R>(&mut self, cx: &mut Context<'_>, waits: bool) -> Poll<Result<R, JobError>> {
-        self.suspended = true;
         if let Some((_, desk, heard)) = &mut self.worker
             && !heard.as_ref().is_some_and(|heard| heard.will_wake(cx.waker()))
         {
-            desk.listen(cx.waker());
-            **heard = Some(cx.waker().clone());
+            desk.listen(heard.insert(Arc::new(cx.waker().clone())));
         }
         if let Some(cut) = self.cut(cx) {
             return Poll::Ready(Err(cut));
@@ -142,7 +134,10 @@ impl<'c, J: Send + 'static, T: Send + 'static> Course<'c, J, T> {
         if let Some(cut) = self.cut(cx) {
             return Poll::Ready(Err(cut));
         }
-        if !self.shared.lock().crew.retake(worker, job, cx.waker()) {
+        let mut waker = Some(cx.waker().clone());
+        let retaken = self.shared.lock().crew.retake(worker, job, &mut waker);
+        drop(waker);
+        if !retaken {
             return Poll::Pending;
         }
         self.lent = false;

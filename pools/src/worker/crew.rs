@@ -114,18 +114,15 @@ impl Crew {
         self.doomed
     }
 
-    /// The worker that is to look for work, when there is some: none if one is under way or no slot is free.
+    /// Whether a worker could be called for work, if there were some: not if one is under way or no slot is free.
     #[inline]
-    pub(super) fn rouse(&mut self) -> Option<Rouse> {
-        // With nobody idle and all workers there, which is how it is under load, this is all.
-        if self.waking || !self.has_slot() || (self.idle.is_empty() && self.live - self.lent >= self.max) {
-            return None;
-        }
-        self.call()
+    pub(super) fn can_call(&self) -> bool {
+        !self.waking && self.has_slot() && (!self.idle.is_empty() || (self.live - self.lent < self.max && !self.doomed))
     }
 
+    /// Calls the worker that is to look for work.
     #[inline(never)]
-    fn call(&mut self) -> Option<Rouse> {
+    pub(super) fn call(&mut self) -> Option<Rouse> {
         let rouse = match self.idle.pop() {
             Some((_, waker)) => Rouse::Wake(waker),
             None if self.live - self.lent < self.max && !self.doomed => {
@@ -139,23 +136,24 @@ impl Crew {
     }
 
     /// Registers a worker that found nothing to do.
-    pub(super) fn sleep(&mut self, worker: usize, waker: &Waker) {
-        self.idle.push((worker, waker.clone()));
+    pub(super) fn sleep(&mut self, worker: usize, waker: Waker) {
+        self.idle.push((worker, waker));
     }
 
-    /// A worker that slept, or that was hired, is back: it was called for work, or something else polled its task.
-    pub(super) fn arrive(&mut self, worker: usize) {
-        if !self.forget_idle(worker) {
+    /// A worker that slept, or that was hired, is back: it was called for work, or something else polled its task; then
+    /// gives its waker back.
+    #[must_use = "the waker is dropped after the lock is released"]
+    pub(super) fn arrive(&mut self, worker: usize) -> Option<Waker> {
+        let waker = self.forget_idle(worker);
+        if waker.is_none() {
             self.waking = false;
         }
+        waker
     }
 
-    fn forget_idle(&mut self, worker: usize) -> bool {
-        let position = self.idle.iter().position(|(number, _)| *number == worker);
-        position.is_some_and(|position| {
-            self.idle.remove(position);
-            true
-        })
+    fn forget_idle(&mut self, worker: usize) -> Option<Waker> {
+        let position = self.idle.iter().position(|(number, _)| *number == worker)?;
+        Some(self.idle.remove(position).1)
     }
 
     /// Whether a worker that finds nothing to do should end: as many as there are slots sleep already.
@@ -168,9 +166,10 @@ impl Crew {
         self.live - self.lent > self.min
     }
 
-    /// Takes a worker that slept for long out of the idle, if it may go.
-    pub(super) fn expire(&mut self, worker: usize) -> bool {
-        self.is_above_min() && self.forget_idle(worker)
+    /// Takes a worker that slept for long out of the idle, if it may go; gives its waker back.
+    #[must_use = "the waker is dropped after the lock is released"]
+    pub(super) fn expire(&mut self, worker: usize) -> Option<Waker> {
+        if self.is_above_min() { self.forget_idle(worker) } else { None }
     }
 
     /// Takes every idle worker out, to be woken; for a pool that closes or shrinks.
@@ -188,6 +187,11 @@ impl Crew {
         self.busy += 1;
         let post = &mut self.posts[worker];
         (post.place, post.job) = (Place::Holds, job);
+    }
+
+    /// The worker goes from job to job by itself, and is at this one now.
+    pub(super) fn works_at(&mut self, worker: usize, job: u64) {
+        self.posts[worker].job = job;
     }
 
     /// The worker's job is over, wherever it stood. To be followed by [`settle`](Self::settle).
@@ -220,8 +224,9 @@ impl Crew {
         lends
     }
 
-    /// Takes a slot back. If none is free, or others wait for one, `waker` is woken when there is.
-    pub(super) fn retake(&mut self, worker: usize, job: u64, waker: &Waker) -> bool {
+    /// Takes a slot back. If none is free, or others wait for one, `waker` is woken when there is; what is left in it is to
+    /// be dropped after the lock is released.
+    pub(super) fn retake(&mut self, worker: usize, job: u64, waker: &mut Option<Waker>) -> bool {
         let free = self.busy < self.max && self.returning.is_empty();
         let post = &mut self.posts[worker];
         if self.doomed || post.job != job {
@@ -241,7 +246,7 @@ impl Crew {
             }
             Place::Returns => {}
         }
-        post.waker = Some(waker.clone());
+        std::mem::swap(&mut post.waker, waker);
         false
     }
 
@@ -291,6 +296,12 @@ impl Crew {
     #[cfg(test)]
     pub(super) fn busy(&self) -> usize {
         self.busy
+    }
+
+    /// Workers that wait for a slot.
+    #[cfg(test)]
+    pub(super) fn returning(&self) -> usize {
+        self.returning.len()
     }
 
     /// What must hold between any two calls of the queue's lock.

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
@@ -23,8 +23,8 @@ pub(super) struct Desk {
     pub(super) runs: Samples,
     /// The number of the job that is to be dropped; numbers are never used twice, so a late call hits nobody.
     unwanted: AtomicU64,
-    /// The worker's task, once a job of it was suspended.
-    waker: Mutex<Option<Waker>>,
+    /// The worker's task, once a job of it was suspended. Counted, so that no waker is cloned under the lock: that is user code.
+    waker: Mutex<Option<Arc<Waker>>>,
 }
 
 impl Desk {
@@ -36,12 +36,14 @@ impl Desk {
         // Relaxed: the lock, or the wake, orders it before the load in `is_unwanted`.
         self.unwanted.store(job, Relaxed);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        waker.into_iter().for_each(Waker::wake);
+        waker.iter().for_each(|waker| waker.wake_by_ref());
     }
 
     /// Says whom to wake; to be followed by a look at [`is_unwanted`](Self::is_unwanted).
-    pub(super) fn listen(&self, waker: &Waker) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+    pub(super) fn listen(&self, waker: &Arc<Waker>) {
+        let waker = Some(Arc::clone(waker));
+        let before = std::mem::replace(&mut *self.waker.lock().unwrap_or_else(PoisonError::into_inner), waker);
+        drop(before);
     }
 
     pub(super) fn is_unwanted(&self, job: u64) -> bool {

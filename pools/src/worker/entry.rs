@@ -5,8 +5,9 @@ use std::time::Duration;
 use tidemill_context::Context;
 
 use super::{
+    group::Member,
     lines::{NO_TENANT, PLAIN_LEVEL, Queued},
-    reply::Reply,
+    reply::{Answer, Reply},
 };
 
 /// A moment on the pool's clock, in nanoseconds; one word, as each job carries some.
@@ -36,7 +37,9 @@ pub enum Priority {
 
 /// What was asked for one job beyond the pool's options. Most jobs have none, and pay one null pointer.
 #[derive(Debug)]
-pub(super) struct Tag {
+pub(super) struct Tag<T> {
+    /// When it is too late to start.
+    pub(super) start_by: Nanos,
     pub(super) priority: Priority,
     pub(super) tenant: (u64, u32),
     pub(super) run_within: Option<Duration>,
@@ -44,37 +47,65 @@ pub(super) struct Tag {
     pub(super) sampled: Nanos,
     /// The context it was submitted in, and is run in.
     pub(super) context: Option<Context>,
+    /// The group that the result goes to.
+    pub(super) member: Option<Member<T>>,
 }
 
-impl Default for Tag {
+impl<T> Default for Tag<T> {
     fn default() -> Self {
-        Self { priority: Priority::Normal, tenant: NO_TENANT, run_within: None, sampled: NEVER, context: None }
+        Self {
+            start_by: NEVER,
+            priority: Priority::Normal,
+            tenant: NO_TENANT,
+            run_within: None,
+            sampled: NEVER,
+            context: None,
+            member: None,
+        }
     }
 }
 
 /// What the submitter asks for.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
+#[derive(Debug)]
+pub(super) struct Asked<T> {
     pub(super) start_within: Option<Duration>,
-    pub(super) tag: Option<Box<Tag>>,
+    pub(super) tag: Option<Box<Tag<T>>>,
 }
 
-/// A job on its way.
+impl<T> Default for Asked<T> {
+    fn default() -> Self {
+        Self { start_within: None, tag: None }
+    }
+}
+
+/// A job on its way. Four words with a job of one, so that two share a cache line: where submitters and workers are on different
+/// processors, moving these lines to and fro is what a job costs most.
 #[derive(Debug)]
 pub(super) struct Entry<J, T> {
     pub(super) job: J,
-    /// What the result goes to, if anybody wants it.
-    pub(super) reply: Option<Reply<T>>,
+    /// The ticket that the result goes to, if there is one.
+    pub(super) answer: Option<Answer<T>>,
     /// Given as it is queued, ascending; 0 before.
     pub(super) number: u64,
-    /// When it is too late to start.
-    pub(super) start_by: Nanos,
-    pub(super) tag: Option<Box<Tag>>,
+    pub(super) tag: Option<Box<Tag<T>>>,
 }
 
 impl<J, T> Entry<J, T> {
-    pub(super) fn new(job: J, reply: Option<Reply<T>>, start_by: Nanos, tag: Option<Box<Tag>>) -> Self {
-        Self { job, reply, number: 0, start_by, tag }
+    #[inline]
+    pub(super) fn new(job: J, answer: Option<Answer<T>>, tag: Option<Box<Tag<T>>>) -> Self {
+        Self { job, answer, number: 0, tag }
+    }
+
+    /// When it is too late to start.
+    #[inline]
+    pub(super) fn start_by(&self) -> Nanos {
+        self.tag.as_ref().map_or(NEVER, |tag| tag.start_by)
+    }
+
+    /// The job, and what its result goes to.
+    pub(super) fn into_job_and_reply(mut self) -> (J, Option<Reply<T>>) {
+        let reply = Reply::of(self.answer, self.tag.as_deref_mut());
+        (self.job, reply)
     }
 }
 
@@ -85,7 +116,7 @@ impl<J, T> Queued for Entry<J, T> {
 
     #[inline]
     fn is_plain(&self) -> bool {
-        let plain = |tag: &Tag| tag.priority == Priority::Normal && tag.tenant == NO_TENANT;
+        let plain = |tag: &Tag<T>| tag.priority == Priority::Normal && tag.tenant == NO_TENANT;
         self.tag.is_none() || self.tag.as_deref().is_some_and(plain)
     }
 

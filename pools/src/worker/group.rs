@@ -15,7 +15,12 @@ use std::{
 use tidemill_context::Cause;
 
 use super::{
-    WorkerPool, ambient::Interrupt, entry::Asked, inside, reply::Reply, submit::SubmitError, ticket::JobError,
+    WorkerPool,
+    ambient::Interrupt,
+    entry::{Asked, Tag},
+    inside,
+    submit::SubmitError,
+    ticket::JobError,
 };
 
 /// Jobs of one [`WorkerPool`] that belong together; made by [`WorkerPool::group`].
@@ -87,7 +92,8 @@ impl<'p, J: Send + 'static, T: Send + 'static> JobGroup<'p, J, T> {
         }
         // The member withdraws again if this future is dropped or the job refused.
         let (member, guard) = Member::enrol(&self.state);
-        let entered = match self.pool.shared.entry(job, Some(Reply::Member(Box::new(member))), Asked::default()) {
+        let tag = Some(Box::new(Tag { member: Some(member), ..Tag::default() }));
+        let entered = match self.pool.shared.entry(job, None, Asked { start_within: None, tag }) {
             Ok(entry) => self.pool.enter(entry).await,
             Err(refusal) => Err(refusal),
         };
@@ -277,11 +283,16 @@ impl<T> Future for Joined<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         {
+            // Cloned before the lock is taken, and dropped after: a waker is user code.
+            let waker = cx.waker().clone();
             let mut inner = self.state.lock();
             if inner.open == 0 {
+                drop(inner);
                 return Poll::Ready(Ok(()));
             }
-            inner.joiner = Some(cx.waker().clone());
+            let before = inner.joiner.replace(waker);
+            drop(inner);
+            drop(before);
         }
         if let Some(cause) = self.interrupt.as_mut().and_then(|interrupt| interrupt.poll(cx)) {
             return Poll::Ready(Err(cause));

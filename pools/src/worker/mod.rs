@@ -6,16 +6,25 @@
 //!
 //! 1. `submit` gets a place in the `queue`, waits for one, or does what the pool's `overflow` policy says, and wakes or
 //!    hires at most one worker (`crew`);
-//! 2. a worker (`run`) takes the job whose turn it is (`lines`) with a slot for it, gives the place to the next submitter;
+//! 2. a worker (`run`) takes the job whose turn it is (`lines`) with a slot for it, gives the place to the next submitter; under
+//!    load it is dealt some more jobs (`deals`), which stay queued for everybody but it (`hand`);
 //! 3. it runs the job behind a panic wall (`course`), and counts it (`tally`, on its own `desk`);
 //! 4. it answers the [`Ticket`], or the [`JobGroup`] (`reply`).
 //!
-//! **Cost of a job** that is ready at once: four read-modify-writes for the queue's lock, taken in and out; with a ticket
-//! one allocation and two more. [`submit_batch`](WorkerPool::submit_batch) takes the lock once for all jobs that
-//! fit. What is not asked for costs no read-modify-write, allocation or clock read: options of a job are one null pointer
-//! without, and the order is one deque until a priority or a tenant comes. One job in 64 is timed (three clock reads, one
-//! allocation).
-//! `cargo run --release -p tidemill-pools --example pools_speed` prints it beside a spawn per job and a channel.
+//! **Cost of a job** that is ready at once, per job and under load:
+//!
+//! | | submit | worker |
+//! |---|---|---|
+//! | read-modify-writes | 2, the queue's lock | 2, the lock of its own hand; 2 of the queue's for each hand |
+//! | the same for a ticket | 1, and 1 to collect it | 1 |
+//! | allocations | 1 for a ticket, else none | none |
+//! | clock reads | 1 for one job in 64 | 2 for one job in 64 |
+//! | wake-ups | 1 if a worker is idle and none is on its way | 1 if a submitter waits for a place |
+//!
+//! [`submit_batch`](WorkerPool::submit_batch) takes the lock once for all jobs that fit. What is not asked for costs no
+//! read-modify-write, allocation or clock read: options of a job are one null pointer without, and the order is one deque until
+//! a priority or a tenant comes. The job in 64 that is timed takes one allocation more.
+//! `cargo run --release -p tidemill-pools --example pools_speed 60 jobs` prints it beside a spawn per job and a channel.
 //!
 //! **Submitting from inside a job** to the same pool, and waiting there for the ticket, cannot dead-lock: a job that waits
 //! for its own pool lends its slot (`inside` finds out, `crew` tells how). Each waiting job is a suspended task, so a
@@ -27,9 +36,11 @@ mod builder;
 mod control;
 mod course;
 mod crew;
+mod deals;
 mod desk;
 mod entry;
 mod group;
+mod hand;
 mod histogram;
 mod inside;
 mod job;
@@ -49,7 +60,7 @@ mod submit;
 mod tally;
 mod ticket;
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 pub use self::{
     batch::{Batch, BatchError},
@@ -67,7 +78,7 @@ pub use self::{
     ticket::{JobError, JobPanic, Ticket},
 };
 use self::{
-    course::Course,
+    course::{Course, poll_job, turn},
     entry::{Asked, Entry},
     shared::Shared,
     submit::{Enter, Untimed},
@@ -114,7 +125,10 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
     /// [`SubmitError`] with the job: the pool is closed, also while waiting, the time to start has passed, or the policy
     /// refuses it.
     pub async fn submit(&self, job: J) -> Result<Ticket<T>, SubmitError<J>> {
-        self.submit_with(job, Asked::default()).await
+        match self.submit_now(job, Asked::default()) {
+            Ok(ticket) => Ok(ticket),
+            Err(refusal) => self.submit_otherwise(refusal).await,
+        }
     }
 
     /// As [`submit`](Self::submit), for a job whose result nobody waits for: no ticket, no allocation.
@@ -172,13 +186,29 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
         JobGroup::new(self)
     }
 
-    async fn submit_with(&self, job: J, asked: Asked) -> Result<Ticket<T>, SubmitError<J>> {
-        let (reply, mut ticket) = Ticket::new(self.shared.id);
-        ticket.number(match self.shared.enter_now(self.shared.entry(job, Some(reply), asked)?) {
-            Ok(number) => number,
-            Err(refusal) => self.enter_otherwise(refusal).await?,
-        });
-        Ok(ticket)
+    /// The part of a submit that waits for nothing, as a plain function: what a future keeps across an `await` lies in
+    /// memory, also when that `await` is not reached.
+    #[inline]
+    fn submit_now(&self, job: J, asked: Asked<T>) -> Result<Ticket<T>, Refusal<J, T>> {
+        let (answer, mut ticket) = Ticket::new(self.shared.id);
+        let entry = self.shared.entry(job, Some(answer), asked).map_err(Refusal::Final)?;
+        match self.shared.enter_now(entry) {
+            Ok(number) => {
+                ticket.number(number);
+                Ok(ticket)
+            }
+            Err(refusal) => Err(Refusal::Perhaps(refusal, ticket)),
+        }
+    }
+
+    async fn submit_otherwise(&self, refusal: Refusal<J, T>) -> Result<Ticket<T>, SubmitError<J>> {
+        match refusal {
+            Refusal::Final(refusal) => Err(refusal),
+            Refusal::Perhaps(refusal, mut ticket) => {
+                ticket.number(self.enter_otherwise(refusal).await?);
+                Ok(ticket)
+            }
+        }
     }
 
     async fn enter(&self, entry: Entry<J, T>) -> Result<u64, SubmitError<J>> {
@@ -209,11 +239,26 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
 
     /// Runs the job in its submitter's place, behind the same wall. It gets no number, as nobody can cancel it.
     async fn run_here(&self, entry: Entry<J, T>) -> u64 {
-        self.shared.lock().counts.caller_ran += 1;
-        let course = Course::of_caller(&self.shared, self.shared.run_within(&entry));
-        let outcome = course.run(|| (self.shared.rules.handle)(entry.job)).await;
+        self.shared.lock_as_is().counts.caller_ran += 1;
+        let run_by = self.shared.run_by(&entry);
+        let (job, reply) = entry.into_job_and_reply();
+        let (mut running, mut job) = (pin!(None), Some(job));
+        let first = poll_fn(|cx| {
+            Poll::Ready(turn(None, None, || {
+                running.set(job.take().map(|job| (self.shared.rules.handle)(job)));
+                poll_job(running.as_mut(), cx)
+            }))
+        });
+        let outcome = match first.await {
+            (Ok(Poll::Ready(output)), _) => Ok(output),
+            (Ok(Poll::Pending), waits) => Course::new(&self.shared, None, run_by, None).run(running, waits).await,
+            (Err(payload), _) => {
+                run::discard_with(|| running.set(None));
+                Err(JobError::Panicked(JobPanic::new(payload)))
+            }
+        };
         let failed = self.shared.ending(&outcome).is_failure();
-        if let Some(reply) = entry.reply {
+        if let Some(reply) = reply {
             run::discard(reply.answer(outcome, failed, &self.shared));
         }
         0
@@ -224,7 +269,7 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
         match shared.enter_now(entry) {
             Ok(number) => Ok(number),
             Err(SubmitError::Full(entry)) if shared.rules.overflow == Overflow::Wait => {
-                let start_by = entry.start_by;
+                let start_by = entry.start_by();
                 let wait = Enter::new(shared, entry).untimed();
                 let end = park::block_on_until(shared.id, wait, || Enter::left(shared, start_by));
                 end.unwrap_or_else(|Untimed(mut late)| Err(late.expire()))
@@ -253,6 +298,13 @@ impl<J: Send + 'static, T: Send + 'static> WorkerPool<J, T> {
     pub async fn submit_batch(&self, jobs: impl IntoIterator<Item = J>) -> Result<Batch<T>, BatchError<J, T>> {
         batch::submit(self, jobs).await
     }
+}
+
+/// Why a job did not go straight in.
+enum Refusal<J, T> {
+    Final(SubmitError<J>),
+    /// The policy may have another answer for a caller that waits.
+    Perhaps(SubmitError<Entry<J, T>>, Ticket<T>),
 }
 
 impl<J, T> Drop for WorkerPool<J, T> {

@@ -2,14 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{group::Member, shared::Shared, ticket::JobError};
+use super::{entry::Tag, group::Member, shared::Shared, ticket::JobError};
 
 /// The worker's end. Dropped without an answer, it resolves as [`JobError::Cancelled`].
 #[derive(Debug)]
 pub(super) enum Reply<T> {
-    Ticket(oneshot::Sender<Result<T, JobError>>),
-    /// Boxed, so that the reply of a ticket stays two words.
-    Member(Box<Member<T>>),
+    Ticket(Answer<T>),
+    Member(Member<T>),
+}
+
+/// The worker's end of a ticket.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, JobError>>;
+
+impl<T> Reply<T> {
+    /// What a job on its way says about it.
+    #[inline]
+    pub(super) fn of(answer: Option<Answer<T>>, tag: Option<&mut Tag<T>>) -> Option<Self> {
+        match answer {
+            Some(answer) => Some(Self::Ticket(answer)),
+            None => tag?.member.take().map(Self::Member),
+        }
+    }
 }
 
 impl<T: Send + 'static> Reply<T> {

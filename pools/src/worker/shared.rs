@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::Waker,
     thread,
@@ -28,7 +28,7 @@ use super::{
     overflow::Overflow,
     park,
     queue::{Admitted, Queue},
-    reply::Reply,
+    reply::Answer,
     run::{Seat, discard},
     shed::Shed,
     submit::SubmitError,
@@ -55,11 +55,18 @@ pub(super) struct Rules<J, T> {
     pub(super) handle: Box<dyn Fn(J) -> Called<T> + Send + Sync>,
 }
 
+/// On cache lines of its own (in pairs, because the adjacent-line prefetcher pairs them): every submit writes there, and what
+/// lies beside it is read for every job.
+#[repr(align(128))]
+struct Apart<V>(V);
+
 /// Owned by an `Arc` in the pool's handle and in each worker.
 pub(super) struct Shared<J, T> {
     /// No other pool of the process has it.
     pub(super) id: u64,
-    queue: Mutex<Queue<J, T>>,
+    queue: Apart<Mutex<Queue<J, T>>>,
+    /// The job that was timed last was short, so some may be dealt at once.
+    pub(super) brisk: AtomicBool,
     pub(super) rules: Rules<J, T>,
     /// Names of tenants become numbers; keyed, so that nobody can choose a name that falls together with another's.
     pub(super) names: RandomState,
@@ -75,7 +82,8 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
         let id = LAST.fetch_add(1, Relaxed) + 1;
         let shared = Arc::new(Self {
             id,
-            queue: Mutex::new(Queue::new(capacity, Crew::new(min, max))),
+            queue: Apart(Mutex::new(Queue::new(capacity, Crew::new(min, max)))),
+            brisk: AtomicBool::new(false),
             rules,
             names: RandomState::new(),
             ended: Notify::new(),
@@ -96,31 +104,45 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
     }
 
     /// The job with what was asked for it and with the context it is submitted in, unless it is too late or not wanted.
-    #[inline]
-    pub(super) fn entry(&self, job: J, reply: Option<Reply<T>>, asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
+    #[inline(always)]
+    pub(super) fn entry(
+        &self,
+        job: J,
+        answer: Option<Answer<T>>,
+        asked: Asked<T>,
+    ) -> Result<Entry<J, T>, SubmitError<J>> {
         if asked.start_within.or(self.rules.start_within).is_some() || ambient::is_there() {
-            return self.entry_on_terms(job, reply, asked);
+            return self.entry_on_terms(job, answer, asked);
         }
-        Ok(Entry::new(job, reply, NEVER, asked.tag))
+        Ok(Entry::new(job, answer, asked.tag))
     }
 
     #[inline(never)]
-    fn entry_on_terms(&self, job: J, reply: Option<Reply<T>>, mut asked: Asked) -> Result<Entry<J, T>, SubmitError<J>> {
+    fn entry_on_terms(
+        &self,
+        job: J,
+        answer: Option<Answer<T>>,
+        mut asked: Asked<T>,
+    ) -> Result<Entry<J, T>, SubmitError<J>> {
         match ambient::to_take_along() {
             Ok(None) => {}
             Ok(context) => asked.tag.get_or_insert_default().context = context,
             Err(cause) => return Err(self.refuse(SubmitError::Interrupted(job, cause))),
         }
         match self.start_by(asked.start_within) {
-            Some(start_by) => Ok(Entry::new(job, reply, start_by, asked.tag)),
+            Some(NEVER) => Ok(Entry::new(job, answer, asked.tag)),
+            Some(start_by) => {
+                asked.tag.get_or_insert_default().start_by = start_by;
+                Ok(Entry::new(job, answer, asked.tag))
+            }
             None => Err(self.refuse(SubmitError::Expired(job))),
         }
     }
 
     /// Queues the job at once, if necessary in the place of another, or says why not. Does not count a refusal.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter_now(self: &Arc<Self>, entry: Entry<J, T>) -> Result<u64, SubmitError<Entry<J, T>>> {
-        let mut queue = self.lock();
+        let mut queue = self.lock_as_is();
         if queue.closed || queue.room() == 0 {
             return self.enter_full(queue, entry);
         }
@@ -137,6 +159,10 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
         mut queue: MutexGuard<'q, Queue<J, T>>,
         entry: Entry<J, T>,
     ) -> Result<u64, SubmitError<Entry<J, T>>> {
+        // With a place that a worker's hand gave free this is all.
+        if queue.recount() == 0 {
+            queue.recall();
+        }
         if queue.may_be_late() {
             queue = self.make_room(queue);
         }
@@ -168,11 +194,11 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
         entries: &mut impl ExactSizeIterator<Item = Entry<J, T>>,
         mut queued: impl FnMut(u64),
     ) {
-        let mut queue = self.lock();
+        let mut queue = self.lock_as_is();
         if queue.closed {
             return;
         }
-        let (room, mut rouse) = (queue.room(), None);
+        let (room, mut rouse) = (queue.recount(), None);
         for entry in entries.take(room) {
             let (number, wake) = queue.push(entry, || self.now());
             queued(number);
@@ -184,10 +210,11 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
 
     /// Answers a job that is not going to start, and hands it to the hook.
     pub(super) fn shed(self: &Arc<Self>, entry: Entry<J, T>, why: Shed) {
-        if let Some(reply) = entry.reply {
+        let (job, reply) = entry.into_job_and_reply();
+        if let Some(reply) = reply {
             discard(reply.answer(Err(why.clone().into()), true, self));
         }
-        discard_job(entry.job, why, self.rules.on_shed.as_deref());
+        discard_job(job, why, self.rules.on_shed.as_deref());
     }
 
     /// Cancels a job whose group failed.
@@ -251,9 +278,19 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
 }
 
 impl<J, T> Shared<J, T> {
-    /// No user code runs under the lock, so nothing can leave the queue half changed: poison is ignored.
+    /// The queue, with every job that has not started in it.
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue<J, T>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut queue = self.lock_as_is();
+        queue.recall();
+        queue
+    }
+
+    /// The queue, while workers may hold jobs that were dealt to them.
+    ///
+    /// No user code runs under the lock, so nothing can leave the queue half changed: poison is ignored.
+    #[inline]
+    pub(super) fn lock_as_is(&self) -> MutexGuard<'_, Queue<J, T>> {
+        self.queue.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The present on the pool's clock.
@@ -267,7 +304,7 @@ impl<J, T> Shared<J, T> {
 
     /// Counts a refusal.
     pub(super) fn refuse<K>(&self, refusal: SubmitError<K>) -> SubmitError<K> {
-        self.lock().counts.rejected += 1;
+        self.lock_as_is().counts.rejected += 1;
         refusal
     }
 
@@ -283,11 +320,11 @@ impl<J, T> Shared<J, T> {
     }
 
     pub(super) fn totals(&self) -> Totals {
-        tally::totals(self.lock().crew.desks())
+        tally::totals(self.lock_as_is().crew.desks())
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let queue = self.lock();
+        let queue = self.lock_as_is();
         let mut stats = Stats::new(tally::totals(queue.crew.desks()), queue.counts);
         (stats.queued, stats.waiting) = (queue.len(), queue.waiting());
         (stats.workers, stats.lent) = (queue.crew.live(), queue.crew.lent());
@@ -306,9 +343,11 @@ impl<J, T> Shared<J, T> {
         }
     }
 
-    /// How long the job may run.
-    pub(super) fn run_within(&self, entry: &Entry<J, T>) -> Option<Duration> {
-        entry.tag.as_ref().and_then(|tag| tag.run_within).or(self.rules.run_within)
+    /// When the job, if it starts now, has run for too long. Reads the clock only if there is such a moment.
+    #[inline]
+    pub(super) fn run_by(&self, entry: &Entry<J, T>) -> Nanos {
+        let within = entry.tag.as_ref().and_then(|tag| tag.run_within).or(self.rules.run_within);
+        within.map_or(NEVER, |within| self.now().saturating_add(nanos(within)))
     }
 }
 
@@ -349,8 +388,12 @@ impl<J: Send + 'static, T: Send + 'static> Lender for Shared<J, T> {
     }
 
     fn retake(&self, job: Inside) {
-        let waker = park::waker();
-        while !self.lock().crew.retake(job.worker, job.job, &waker) {
+        loop {
+            let mut waker = Some(park::waker());
+            if self.lock().crew.retake(job.worker, job.job, &mut waker) {
+                return;
+            }
+            drop(waker);
             blocking_here(thread::park);
         }
     }

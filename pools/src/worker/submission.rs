@@ -16,7 +16,7 @@ use super::{
 /// A job with options of its own; made by [`WorkerPool::job`], ended by one of the submitting methods, which do what
 /// those of the [`WorkerPool`] do.
 ///
-/// Cost: one allocation more than without, as soon as a priority, a tenant or a run time is given.
+/// Cost: one allocation more than without, as soon as a priority, a tenant or a time is given.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +40,7 @@ use super::{
 pub struct Submission<'p, J: Send + 'static, T: Send + 'static> {
     pool: &'p WorkerPool<J, T>,
     job: J,
-    asked: Asked,
+    asked: Asked<T>,
 }
 
 impl<'p, J: Send + 'static, T: Send + 'static> Submission<'p, J, T> {
@@ -48,7 +48,7 @@ impl<'p, J: Send + 'static, T: Send + 'static> Submission<'p, J, T> {
         Self { pool, job, asked: Asked::default() }
     }
 
-    fn tag(&mut self) -> &mut Tag {
+    fn tag(&mut self) -> &mut Tag<T> {
         self.asked.tag.get_or_insert_default()
     }
 
@@ -90,7 +90,10 @@ impl<'p, J: Send + 'static, T: Send + 'static> Submission<'p, J, T> {
     /// # Errors
     /// As there.
     pub async fn submit(self) -> Result<Ticket<T>, SubmitError<J>> {
-        self.pool.submit_with(self.job, self.asked).await
+        match self.pool.submit_now(self.job, self.asked) {
+            Ok(ticket) => Ok(ticket),
+            Err(refusal) => self.pool.submit_otherwise(refusal).await,
+        }
     }
 
     /// As [`WorkerPool::execute`].
@@ -132,8 +135,8 @@ impl<'p, J: Send + 'static, T: Send + 'static> Submission<'p, J, T> {
         enter: impl FnOnce(&WorkerPool<J, T>, Entry<J, T>) -> Result<u64, SubmitError<J>>,
     ) -> Result<Ticket<T>, SubmitError<J>> {
         let Self { pool, job, asked } = self;
-        let (reply, mut ticket) = Ticket::new(pool.shared.id);
-        ticket.number(enter(pool, pool.shared.entry(job, Some(reply), asked)?)?);
+        let (answer, mut ticket) = Ticket::new(pool.shared.id);
+        ticket.number(enter(pool, pool.shared.entry(job, Some(answer), asked)?)?);
         Ok(ticket)
     }
 }

@@ -110,10 +110,9 @@ impl<'p, J, T> Enter<'p, J, T> {
         Self { shared, entry: Some(entry), key: None, timer: None, interrupt: Interrupt::default() }
     }
 
-    fn leave(&mut self, queue: &mut Queue<J, T>) {
-        if let Some(key) = self.key.take() {
-            queue.leave(key);
-        }
+    #[must_use = "the waker is dropped after the lock is released"]
+    fn leave(&mut self, queue: &mut Queue<J, T>) -> Option<Waker> {
+        self.key.take().and_then(|key| queue.leave(key))
     }
 
     fn take(&mut self) -> Entry<J, T> {
@@ -136,10 +135,11 @@ impl<'p, J, T> Enter<'p, J, T> {
         if self.key.is_none() {
             return;
         }
-        let mut queue = self.shared.lock();
-        self.leave(&mut queue);
+        let mut queue = self.shared.lock_as_is();
+        let own = self.leave(&mut queue);
         let heir = queue.grant();
         drop(queue);
+        drop(own);
         heir.into_iter().for_each(Waker::wake);
     }
 
@@ -150,7 +150,7 @@ impl<'p, J, T> Enter<'p, J, T> {
 
     /// Whether the time to start is over.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let start_by = self.entry.as_ref().map_or(NEVER, |entry| entry.start_by);
+        let start_by = self.entry.as_ref().map_or(NEVER, Entry::start_by);
         if start_by == NEVER {
             return false;
         }
@@ -176,30 +176,42 @@ impl<J: Send + 'static, T: Send + 'static> Enter<'_, J, T> {
         look
     }
 
-    /// One look at the queue.
+    /// One look at the queue. A waker is user code: it is cloned before the lock is taken, and dropped after.
     fn look(&mut self, waker: &Waker) -> Poll<Result<u64, SubmitError<Entry<J, T>>>> {
-        let mut queue = self.shared.lock();
+        let shared = self.shared;
+        let mut waker = Some(waker.clone());
+        let mut queue = shared.lock_as_is();
         if queue.closed {
-            self.leave(&mut queue);
+            let own = self.leave(&mut queue);
             queue.counts.rejected += 1;
+            drop(queue);
+            drop((own, waker));
             return Poll::Ready(Err(SubmitError::Closed(self.take())));
         }
-        let standing = match self.key {
-            Some(key) => queue.standing(key, waker),
-            None if queue.room() > 0 => Standing::Granted,
-            None => {
-                self.key = Some(queue.wait(waker));
-                Standing::Waiting
-            }
-        };
-        if standing == Standing::Waiting {
+        if self.stands(&mut queue, &mut waker) == Standing::Waiting {
+            drop(queue);
+            drop(waker);
             return Poll::Pending;
         }
-        self.leave(&mut queue);
-        let (number, rouse) = queue.push(self.take(), || self.shared.now());
+        let own = self.leave(&mut queue);
+        let (number, rouse) = queue.push(self.take(), || shared.now());
         drop(queue);
-        self.shared.act(rouse);
+        drop((own, waker));
+        shared.act(rouse);
         Poll::Ready(Ok(number))
+    }
+
+    /// Whether there is a place for us; else we stand in line.
+    fn stands(&mut self, queue: &mut Queue<J, T>, waker: &mut Option<Waker>) -> Standing {
+        if let Some(key) = self.key {
+            return queue.standing(key, waker);
+        }
+        queue.recall();
+        if queue.room() > 0 {
+            return Standing::Granted;
+        }
+        self.key = Some(queue.wait(waker));
+        Standing::Waiting
     }
 }
 

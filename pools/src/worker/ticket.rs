@@ -15,7 +15,7 @@ use std::{
 
 use tidemill_context::Cause;
 
-use super::{ambient::Interrupt, inside, park, reply::Reply};
+use super::{ambient::Interrupt, inside, park, reply::Answer};
 
 /// The result of one job, to be awaited.
 ///
@@ -44,9 +44,10 @@ pub struct Ticket<T> {
 }
 
 impl<T> Ticket<T> {
-    pub(super) fn new(pool: u64) -> (Reply<T>, Self) {
-        let (reply, answer) = oneshot::async_channel();
-        (Reply::Ticket(reply), Self { answer, pool, job: 0, interrupt: Interrupt::default() })
+    #[inline]
+    pub(super) fn new(pool: u64) -> (Answer<T>, Self) {
+        let (sender, answer) = oneshot::async_channel();
+        (sender, Self { answer, pool, job: 0, interrupt: Interrupt::default() })
     }
 
     /// The job is in the queue, under this number.

@@ -53,7 +53,7 @@ impl<E: Queued> Lines<E> {
     }
 
     /// Puts a job in. Its number is higher than those of all jobs before it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, entry: E) {
         match self {
             Self::Plain(line) if entry.is_plain() => line.push_back(entry),
@@ -79,6 +79,15 @@ impl<E: Queued> Lines<E> {
         match self {
             Self::Plain(line) => line.pop_front(),
             Self::Fair(fair) => fair.pop(),
+        }
+    }
+
+    /// The line, if there is only one.
+    #[inline]
+    pub(super) fn plain(&mut self) -> Option<&mut VecDeque<E>> {
+        match self {
+            Self::Plain(line) => Some(line),
+            Self::Fair(_) => None,
         }
     }
 

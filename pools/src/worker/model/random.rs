@@ -37,10 +37,8 @@ fn settings() -> impl Strategy<Value = Setting> {
         1 => Just(Overflow::DropOldest),
         1 => Just(Overflow::DropLowest),
     ];
-    ((0..3_usize, 1..3_usize), 1..4_usize, overflow).prop_map(|((min, more), queue, overflow)| Setting {
-        workers: (min, min.max(more)),
-        queue,
-        overflow,
+    ((0..3_usize, 1..4_usize), 1..6_usize, overflow, any::<bool>()).prop_map(|((min, more), queue, overflow, deals)| {
+        Setting { workers: (min, min.max(more)), queue, overflow, deals }
     })
 }
 

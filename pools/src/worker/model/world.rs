@@ -93,6 +93,8 @@ pub(super) struct Setting {
     pub(super) workers: (usize, usize),
     pub(super) queue: usize,
     pub(super) overflow: Overflow,
+    /// Whether workers are dealt all the jobs there are, when they may be dealt any.
+    pub(super) deals: bool,
 }
 
 /// A task, and whether it was woken since its last poll.
@@ -171,6 +173,8 @@ impl World {
             handle: Box::new(|_| unreachable!("no caller runs")),
         };
         let shared = Shared::new(setting.queue, setting.workers.0, setting.workers.1, rules);
+        shared.brisk.store(setting.deals, Relaxed);
+        shared.lock().deals.leaves = false;
         for _ in 0..setting.workers.0 {
             let (number, desk) = shared.lock().crew.hire();
             (shared.rules.hire)(super::super::run::Seat::new(Arc::clone(&shared), number, desk));
@@ -182,8 +186,8 @@ impl World {
     }
 
     /// Runs the events in their order, between any polls that `choose` prefers, until nobody can go on; then ends a pause
-    /// and closes the pool, and does so again. `choose(n)` gives a number below `n`.
-    pub(super) fn play(mut self, events: &[Event], mut choose: impl FnMut(usize) -> usize) {
+    /// and closes the pool, and does so again. `choose(n)` gives a number below `n`. Returns how many jobs were dealt.
+    pub(super) fn play(mut self, events: &[Event], mut choose: impl FnMut(usize) -> usize) -> u64 {
         let mut events = events.iter().copied().chain([Event::Resume]).peekable();
         loop {
             self.settle_in();
@@ -195,12 +199,12 @@ impl World {
                 }
                 break;
             }
-            let before = self.shared.lock().crew.busy();
+            let before = self.shared.lock_as_is().crew.busy();
             match ready.get(choose(choices)) {
                 Some(index) => self.poll(*index),
                 None => self.happen(events.next().expect("it was peeked at")),
             }
-            let queue = self.shared.lock();
+            let queue = self.shared.lock_as_is();
             queue.check();
             assert!(queue.crew.busy() <= before.max(queue.crew.size().1), "a slot came from nowhere");
         }
@@ -212,6 +216,7 @@ impl World {
         }
         assert_eq!(self.shared.lock().crew.live(), 0, "a worker stays in a closed pool");
         self.check_ledger();
+        self.shared.lock_as_is().deals.ever
     }
 
     /// New workers become tasks.
