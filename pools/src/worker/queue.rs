@@ -14,7 +14,7 @@
 //! registers under the lock after having seen the queue empty, so no push can fall between the look and the sleep.
 //!
 //! Rejected: a semaphore for the places (tokio's costs 25 ns per job beside the queue's own lock); workers that take one
-//! job per lock (with two threads 586 ns per `execute` on tokio, against 127 dealt by sixteens); workers that own what they
+//! job per lock (with two threads 586 ns per `execute` on tokio, against 258 dealt by sixteens); workers that own what they
 //! take (a long job then holds back its batch mates while others idle, and what is drained, cancelled or displaced would have
 //! to be looked for with the workers); handing the waiter's job to the queue on its
 //! behalf (a dropped submit future could then leave a job behind).
