@@ -21,7 +21,8 @@ use crate::{
 const MAX_KEYS: usize = 16_384;
 
 /// How long a key's lease should last: long enough that a key of some dozen calls a second leases at all, short enough that
-/// what it spent from a lease is charged soon. With 10 ms, 10,000 keys in turn leased every thirty calls, which was half of their cost.
+/// what it spent from a lease is charged soon. With 10 ms, 10,000 keys in turn cost 23 ns at best and 33 in the
+/// median, with 50 ms 21 and 26.
 const LEASE_TIME: Duration = Duration::from_millis(50);
 
 /// Options of a [`KeyedRateLimiter`]; made by [`KeyedRateLimiter::builder`].

@@ -27,11 +27,11 @@
 //! | allowed otherwise, or refused | 2 of the lock, 1 | 1 |
 //! | the same, after other threads' leases were taken back | 2 of the lock, 1, and a `membarrier` | 2 |
 //!
-//! Rejected: words alone (31 ns for 10,000 keys in turn, of which the locked instruction is ten and the missed branch over eight
-//! words as much; 64 ns each with two threads, as lines move between them; with fronts 20 and 21 at best); a front for every thread
-//! (memory would be keys times threads, so there are eight); a map per shard with the keys in it (an allocation per new key, an order
-//! of use to keep for eviction, and a lock and a clock read per call); eviction that forgets (a flood of made-up keys resets whoever
-//! it pushes out).
+//! Rejected: words alone (31 ns for 10,000 keys in turn and 64 with two threads on the same keys, in the scoreboard: a locked
+//! instruction each, and lines that move between the threads; with fronts 20 and 21 at best, 27 and 44 in the median, in the
+//! example); a front for every thread (memory would be keys times threads, so there are eight); a map per shard with the keys in it
+//! (an allocation per new key, an order of use to keep for eviction, and a lock and a clock read per call); eviction that forgets (a
+//! flood of made-up keys resets whoever it pushes out).
 
 mod builder;
 mod front;
