@@ -7,6 +7,7 @@ mod context;
 mod criterion_suites;
 mod decode;
 mod fork_join;
+mod groups;
 mod keyed;
 mod limiter;
 mod objects;
@@ -40,6 +41,7 @@ const ROWS: &[Row] = &[
     pipeline::ROW,
     channels::ROW,
     fork_join::ROW,
+    groups::ROW,
 ];
 
 /// What makes this program the scoreboard instead of criterion's suites.
