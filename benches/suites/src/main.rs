@@ -8,6 +8,7 @@ mod context;
 mod criterion_suites;
 mod decode;
 mod fork_join;
+mod groups;
 mod hedge;
 mod keyed;
 mod limiter;
@@ -49,6 +50,7 @@ const ROWS: &[Row] = &[
     pipeline::ROW,
     channels::ROW,
     fork_join::ROW,
+    groups::ROW,
 ];
 
 /// What makes this program the scoreboard instead of criterion's suites.
