@@ -6,10 +6,7 @@ mod worker_support;
 use std::{
     future::pending,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
+    sync::{Arc, Mutex, OnceLock, Weak},
 };
 
 use tidemill_pools::{JobError, Spawner, SubmitError, WorkerPool};
@@ -106,18 +103,37 @@ on_both_runtimes! {
     }
 
     async fn a_dropped_group_cancels_its_jobs_and_no_others(on) {
-        let ran = Arc::new(AtomicUsize::new(0));
-        let pool = pool(on, 1, 10);
+        let pool = pool(on, 1, 50);
         let mut group = pool.group();
         group.submit(Do::Wait).await.unwrap();
-        group.submit(Do::Give(1)).await.unwrap();
+        until(|| pool.stats().running == 1).await;
+        for _ in 0..40 {
+            group.submit(Do::Give(1)).await.unwrap();
+        }
         let other = pool.submit(Do::Give(2)).await.unwrap();
-        let joining = Box::pin(group.join());
-        drop(joining);
+        drop(Box::pin(group.join()));
         assert_eq!(other.await.unwrap(), Ok(2));
-        ran.fetch_add(1, SeqCst);
         until(|| pool.stats().running == 0).await;
-        assert_eq!((pool.stats().done, pool.stats().cancelled), (1, 2));
+        assert_eq!((pool.stats().done, pool.stats().cancelled), (1, 41));
+    }
+
+    // A member that is cancelled while others are queued frees a worker for one of those.
+    async fn the_queued_jobs_of_a_dropped_group_leave_in_one_step(on) {
+        let here = Arc::new(OnceLock::<Weak<WorkerPool<u32, ()>>>::new());
+        let queued = Arc::new(Mutex::new(Vec::new()));
+        let builder = WorkerPool::builder().workers(1).queue(50).on(on).on_shed({
+            let (here, queued) = (Arc::clone(&here), Arc::clone(&queued));
+            move |_, _| queued.lock().unwrap().extend(here.get().and_then(Weak::upgrade).map(|pool| pool.stats().queued))
+        });
+        let pool = Arc::new(builder.build(|_| pending()).unwrap());
+        here.set(Arc::downgrade(&pool)).unwrap();
+        let mut group = pool.group();
+        for number in 0..10 {
+            group.submit(number).await.unwrap();
+        }
+        until(|| pool.stats().running == 1).await;
+        drop(group);
+        assert_eq!(*queued.lock().unwrap(), [0; 9], "queued jobs as each of the nine is handed out");
     }
 
     async fn a_pool_that_ends_ends_the_group(on) {

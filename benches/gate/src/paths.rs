@@ -1,7 +1,8 @@
 //! The hot paths. One that joins is a line in [`PATHS`] and a function that makes what it needs.
 
 use std::{
-    future::pending,
+    convert::Infallible,
+    future::{Future, pending, ready},
     hash::{BuildHasherDefault, DefaultHasher},
     hint::black_box,
     sync::{
@@ -13,8 +14,8 @@ use std::{
 
 use futures_lite::future::block_on;
 use tidemill::{
-    Context, Procs, Runtime,
-    pools::ObjectPool,
+    Context, Procs, Runtime, TaskGroup,
+    pools::{Manager, ObjectPool, ResourcePool, WorkerPool},
     resilience::{
         AdaptiveLimit, AdaptivePermit, Aimd, Bulkhead, CircuitBreaker, Clock, KeyedRateLimiter, Rate, RateLimiter,
         Retry,
@@ -45,6 +46,9 @@ pub(crate) const PATHS: &[Path] = &[
     Path { name: "adaptive-limit", start: adaptive_limit },
     Path { name: "context-check", start: context_check },
     Path { name: "context-child", start: context_child },
+    Path { name: "group-child", start: group_child },
+    Path { name: "worker-job", start: worker_job },
+    Path { name: "resource", start: resource },
 ];
 
 /// No permit is to change hands while valgrind lets one thread run at a time.
@@ -214,4 +218,54 @@ fn context_check() -> Ops {
 fn context_child() -> Ops {
     let context = Context::background().child();
     Box::new(move |ops| (0..ops).for_each(|_| drop(black_box(context.child()))))
+}
+
+/// Children in groups of a hundred: a spawn, a join, and what the group adds.
+fn group_child() -> Ops {
+    on_runtime(|ops| async move {
+        for _ in 0..ops / 100 {
+            let group = TaskGroup::<u64, &str>::new();
+            for i in 0..100 {
+                group.spawn(async move { Ok(black_box(i)) }).await.expect("nobody cancels");
+            }
+            assert_eq!(group.wait().await.expect("no child fails").len(), 100);
+        }
+    })
+}
+
+/// Jobs in batches of a hundred for one worker, each with a ticket for its result.
+fn worker_job() -> Ops {
+    on_runtime(|ops| async move {
+        let pool = WorkerPool::builder().workers(1).build_sync(|job: u64| job).expect("the options are valid");
+        let mut tickets = Vec::with_capacity(100);
+        for _ in 0..ops / 100 {
+            for job in 0..100 {
+                tickets.push(pool.submit(black_box(job)).await.expect("it is open"));
+            }
+            for ticket in tickets.drain(..) {
+                black_box(ticket.await.expect("no job panics"));
+            }
+        }
+    })
+}
+
+/// An idle one is taken and given back.
+fn resource() -> Ops {
+    on_runtime(|ops| async move {
+        let pool = ResourcePool::builder(Numbers).max(2).build().expect("the options are valid");
+        for _ in 0..ops {
+            black_box(*pool.get().await.expect("it is open"));
+        }
+    })
+}
+
+struct Numbers;
+
+impl Manager for Numbers {
+    type Resource = u64;
+    type Error = Infallible;
+
+    fn create(&self) -> impl Future<Output = Result<u64, Infallible>> + Send {
+        ready(Ok(7))
+    }
 }

@@ -5,8 +5,9 @@ use std::{future::Future, sync::Arc, task::Poll, time::Duration};
 use super::{
     WorkerPool,
     builder::{BuildError, Workers},
+    cancel::Found,
     histogram::Durations,
-    shared::{Found, Shared},
+    shared::Shared,
     tally::Stats,
     ticket::{JobError, Ticket},
 };

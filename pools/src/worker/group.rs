@@ -97,9 +97,7 @@ impl<'p, J: Send + 'static, T: Send + 'static> JobGroup<'p, J, T> {
             Ok(entry) => self.pool.enter(entry).await,
             Err(refusal) => Err(refusal),
         };
-        guard.settle(entered.as_ref().ok().copied()).into_iter().for_each(|number| {
-            self.pool.shared.cancel_member(number);
-        });
+        self.pool.shared.cancel_members(guard.settle(entered.as_ref().ok().copied()).as_slice());
         entered.map(drop)
     }
 
@@ -130,7 +128,7 @@ impl<J: Send + 'static, T: Send + 'static> JobGroup<'_, J, T> {
     /// Cancels every job that has not ended.
     fn cancel(&self) {
         let open = self.state.lock().open();
-        open.into_iter().for_each(|number| self.pool.shared.cancel_member(number));
+        self.pool.shared.cancel_members(&open);
     }
 }
 

@@ -33,6 +33,7 @@
 mod ambient;
 mod batch;
 mod builder;
+mod cancel;
 mod control;
 mod course;
 mod crew;

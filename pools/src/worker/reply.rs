@@ -36,7 +36,7 @@ impl<T: Send + 'static> Reply<T> {
         match self {
             Self::Ticket(sender) => sender.send(outcome).err().map(oneshot::SendError::into_inner),
             Self::Member(member) => {
-                member.answer(outcome, failed).into_iter().for_each(|number| shared.cancel_member(number));
+                shared.cancel_members(&member.answer(outcome, failed));
                 None
             }
         }

@@ -217,30 +217,6 @@ impl<J: Send + 'static, T: Send + 'static> Shared<J, T> {
         discard_job(job, why, self.rules.on_shed.as_deref());
     }
 
-    /// Cancels a job whose group failed.
-    pub(super) fn cancel_member(self: &Arc<Self>, number: u64) {
-        if let Some(entry) = self.cancel(number).into_entry() {
-            self.shed(entry, Shed::Cancelled);
-        }
-    }
-
-    /// Takes a job out of the queue, or asks its worker to drop it.
-    pub(super) fn cancel(self: &Arc<Self>, number: u64) -> Found<J, T> {
-        let mut queue = self.lock();
-        if let Some(entry) = queue.remove(number) {
-            queue.counts.cancelled += 1;
-            let heir = queue.grant();
-            drop(queue);
-            heir.into_iter().for_each(Waker::wake);
-            return Found::Queued(entry);
-        }
-        let desk = queue.crew.desk_of(number);
-        drop(queue);
-        let Some(desk) = desk else { return Found::Nowhere };
-        desk.cancel(number);
-        Found::Running
-    }
-
     /// Takes no new jobs from now on; queued ones still run.
     pub(super) fn close(&self) {
         let wakes = self.lock().close();
@@ -348,23 +324,6 @@ impl<J, T> Shared<J, T> {
     pub(super) fn run_by(&self, entry: &Entry<J, T>) -> Nanos {
         let within = entry.tag.as_ref().and_then(|tag| tag.run_within).or(self.rules.run_within);
         within.map_or(NEVER, |within| self.now().saturating_add(nanos(within)))
-    }
-}
-
-/// Where a job was when it was cancelled.
-#[derive(Debug)]
-pub(super) enum Found<J, T> {
-    Queued(Entry<J, T>),
-    Running,
-    Nowhere,
-}
-
-impl<J, T> Found<J, T> {
-    fn into_entry(self) -> Option<Entry<J, T>> {
-        match self {
-            Self::Queued(entry) => Some(entry),
-            Self::Running | Self::Nowhere => None,
-        }
     }
 }
 

@@ -252,7 +252,7 @@ impl World {
             Event::Cancel(id) => {
                 let number = self.ledger.lock().unwrap().fates.get(&id).map_or(0, |fate| fate.number);
                 if number != 0 {
-                    shared.cancel_member(number);
+                    shared.cancel_members(&[number]);
                 }
             }
             Event::Resize(max) => shared.adjust(|queue| queue.crew.resize(queue.crew.size().0.min(max), max)),
@@ -277,7 +277,7 @@ impl World {
                 ledger.fates.values_mut().filter_map(|fate| std::mem::take(&mut fate.stays).then_some(fate.number));
             stay.collect()
         };
-        stay.iter().for_each(|number| self.shared.cancel_member(*number));
+        self.shared.cancel_members(&stay);
         !stay.is_empty()
     }
 
