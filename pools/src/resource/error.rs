@@ -7,7 +7,7 @@ use tidemill_context::Cause;
 /// Why no resource was to be had.
 ///
 /// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # struct Numbers;
 /// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
 /// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
@@ -16,7 +16,7 @@ use tidemill_context::Cause;
 ///
 /// let pool = ResourcePool::builder(Numbers).max(1).build()?;
 /// let _held = pool.get().await?;
-/// let answer = match pool.get_within(Duration::ZERO).await {
+/// let answer = match pool.get_within(Duration::from_secs(1)).await {
 ///     Ok(_number) => "served",
 ///     Err(GetError::Timeout { last_create_error: Some(_), .. }) => "the database is down", // none can be made
 ///     Err(GetError::Timeout { .. } | GetError::TooManyWaiting) => "busy, try later",
