@@ -139,6 +139,20 @@ impl fmt::Debug for BufferPool {
 }
 
 /// A moment in the life of a [`BufferPool`].
+///
+/// ```
+/// use tidemill_pools::BufferPool;
+///
+/// let buffers = BufferPool::builder().largest(64 * 1024).build()?;
+/// let mut body = buffers.get(1_000);
+/// body.resize(5_000, 0); // grows out of its class
+/// drop(body);
+/// drop(buffers.get(100_000)); // larger than the largest class
+///
+/// let stats = buffers.stats();
+/// assert_eq!((stats.moved, stats.refused), (1, 1)); // many of these: choose other sizes
+/// # Ok::<(), tidemill_pools::BufferBuildError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BufferStats {
@@ -159,6 +173,19 @@ impl BufferStats {
 
 /// A buffer of a [`BufferPool`] in use: a `Vec<u8>` that goes back, emptied, when it is dropped. `P` is a reference to the pool
 /// or an `Arc` of it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidemill_pools::{Buffer, BufferPool};
+///
+/// struct Frame { body: Buffer<Arc<BufferPool>> } // of `get_owned`: it may go anywhere
+///
+/// let buffers = Arc::new(BufferPool::builder().build()?);
+/// let mut frame = Frame { body: buffers.get_owned(100) };
+/// frame.body.extend_from_slice(b"tide");
+/// assert_eq!(frame.body.into_vec(), b"tide"); // out of the pool for good; else it goes back with its frame
+/// # Ok::<(), tidemill_pools::BufferBuildError>(())
+/// ```
 pub struct Buffer<P: Deref<Target = BufferPool>> {
     pool: P,
     class: usize,
@@ -216,6 +243,20 @@ impl<P: Deref<Target = BufferPool>> Drop for Buffer<P> {
 }
 
 /// Options of a [`BufferPool`]; made by [`BufferPool::builder`], ended by [`build`](Self::build).
+///
+/// ```
+/// use tidemill_pools::BufferPool;
+///
+/// let buffers = BufferPool::builder()
+///     .smallest(4 * 1024)
+///     .largest(30_000)          // rounded up
+///     .bytes_per_class(1 << 20) // idle: 256 buffers of 4 KiB, 32 of 32 KiB
+///     .decay(None)              // none is dropped for lying idle
+///     .build()?;
+/// let sizes: Vec<usize> = buffers.stats().classes.iter().map(|(size, _)| *size).collect();
+/// assert_eq!(sizes, [4_096, 8_192, 16_384, 32_768]);
+/// # Ok::<(), tidemill_pools::BufferBuildError>(())
+/// ```
 pub struct BufferBuilder {
     smallest: usize,
     largest: usize,
@@ -301,6 +342,14 @@ impl fmt::Debug for BufferBuilder {
 }
 
 /// Why a buffer pool could not be built.
+///
+/// ```
+/// use tidemill_pools::{BufferBuildError, BufferPool};
+///
+/// let error = BufferPool::builder().smallest(4_096).largest(1_000).build().unwrap_err();
+/// assert_eq!(error, BufferBuildError::Sizes { smallest: 4_096, largest: 1_024 });
+/// assert_eq!(error.to_string(), "smallest(4096) exceeds largest(1024)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BufferBuildError {

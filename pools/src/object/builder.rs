@@ -14,6 +14,21 @@ type Reset<T> = Box<dyn Fn(&mut T) + Send + Sync>;
 type Judge<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
 
 /// Options of an [`ObjectPool`]; made by [`ObjectPool::builder`], ended by [`build`](Self::build).
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill_pools::ObjectPool;
+///
+/// let buffers = ObjectPool::builder(Vec::<u8>::new)
+///     .capacity(64)                                  // idle ones, in all
+///     .prefill(8)                                    // made now
+///     .reset(Vec::clear)                             // on return
+///     .keep_if(|buffer| buffer.capacity() <= 65_536) // a giant is not kept
+///     .decay(Duration::from_secs(30))                // half of what was not needed goes so often
+///     .build()?;
+/// assert_eq!((buffers.capacity(), buffers.stats().made), (64, 8));
+/// # Ok::<(), tidemill_pools::ObjectBuildError>(())
+/// ```
 pub struct ObjectBuilder<T> {
     make: Box<dyn Fn() -> T + Send + Sync>,
     capacity: usize,
@@ -164,6 +179,14 @@ impl<T> fmt::Debug for ObjectBuilder<T> {
 }
 
 /// Why an object pool could not be built.
+///
+/// ```
+/// use tidemill_pools::{ObjectBuildError, ObjectPool};
+///
+/// let error = ObjectPool::builder(String::new).capacity(4).prefill(10).build().unwrap_err();
+/// assert_eq!(error, ObjectBuildError::Overfull { prefill: 10, capacity: 4 });
+/// assert_eq!(error.to_string(), "prefill(10) exceeds capacity(4)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObjectBuildError {

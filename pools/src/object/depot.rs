@@ -59,6 +59,19 @@ struct Stock<T> {
 }
 
 /// A moment in the life of an [`ObjectPool`](crate::ObjectPool).
+///
+/// ```
+/// use tidemill_pools::ObjectPool;
+///
+/// let names = ObjectPool::builder(String::new).keep_if(|name: &String| name.capacity() <= 100).build()?;
+/// drop(names.attach("x".repeat(1_000))); // too large to be kept
+/// drop(names.get());
+///
+/// let stats = names.stats();
+/// assert_eq!((stats.made, stats.discarded), (1, 1)); // many made of few used: the pool helps little
+/// assert!(stats.shared + stats.reserved <= names.capacity());
+/// # Ok::<(), tidemill_pools::ObjectBuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectStats {

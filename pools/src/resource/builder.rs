@@ -17,6 +17,24 @@ use super::{
 use crate::{Clock, Spawner, limits};
 
 /// When a resource has to prove on checkout that it works ([`Manager::validate`]).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::fmt::Error;
+/// use tidemill_pools::{Manager, ResourcePool, Validate};
+///
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = Error;
+/// # async fn create(&self) -> Result<u64, Error> { Ok(7) }
+/// async fn validate(&self, number: &mut u64) -> Result<(), Error> { // of the manager `Numbers`
+///     if *number == 0 { Err(Error) } else { Ok(()) }
+/// }
+/// # }
+/// let pool = ResourcePool::builder(Numbers).validate(Validate::Always).build()?;
+/// *pool.get().await? = 0;            // it dies, and its user does not say so
+/// assert_eq!(*pool.get().await?, 7); // this is a new one; with `Never` it would be 0
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Validate {
@@ -54,6 +72,27 @@ impl Validate {
 /// | `creates_at_once` | 2 | |
 /// | `create_backoff` | 100 ms to 5 s | doubling, with jitter |
 /// | `leak_after` | never | when a holder is suspected |
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use std::time::Duration;
+/// use tidemill_pools::{Manager, ResourcePool, Validate};
+///
+/// let pool = ResourcePool::builder(Numbers)
+///     .max(20)
+///     .acquire_timeout(Duration::from_secs(2))
+///     .max_waiting(100)                            // one more is refused at once
+///     .validate(Validate::AfterIdle(Duration::from_secs(5)))
+///     .max_life(None)                              // they do not age
+///     .leak_after(Duration::from_secs(60))
+///     .on_leak(|holder| eprintln!("{holder}"))
+///     .build()?;
+/// assert_eq!((pool.max(), *pool.get().await?), (20, 7));
+/// # Ok(()) }
+/// ```
 pub struct ResourceBuilder<M> {
     manager: M,
     limits: Limits,
@@ -295,6 +334,19 @@ impl<M: fmt::Debug> fmt::Debug for ResourceBuilder<M> {
 }
 
 /// Why a resource pool could not be built, or resized.
+///
+/// ```
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{Manager, ResourceBuildError, ResourcePool};
+///
+/// let error = ResourcePool::builder(Numbers).max(4).min_idle(10).build().unwrap_err();
+/// assert_eq!(error, ResourceBuildError::MinAboveMax { min_idle: 10, max: 4 });
+///
+/// let error = ResourcePool::builder(Numbers).build().unwrap_err(); // no runtime here, and none given by `on`
+/// assert_eq!(error, ResourceBuildError::NoRuntime);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ResourceBuildError {

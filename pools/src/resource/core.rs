@@ -35,6 +35,22 @@ use super::{
 };
 
 /// Which idle resource is taken first.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{IdleOrder, Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).idle_order(IdleOrder::Fifo).build()?;
+/// let (first, second) = (pool.get().await?, pool.get().await?);
+/// let id = first.id();
+/// drop(first);
+/// drop(second);
+/// assert_eq!(pool.get().await?.id(), id); // with `Lifo`, the second one
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdleOrder {
     /// The one returned last: its caches are warm, and those that are too many stay idle until they are closed.

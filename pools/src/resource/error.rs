@@ -5,6 +5,26 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tidemill_context::Cause;
 
 /// Why no resource was to be had.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use std::time::Duration;
+/// use tidemill_pools::{GetError, Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).max(1).build()?;
+/// let _held = pool.get().await?;
+/// let answer = match pool.get_within(Duration::from_secs(1)).await {
+///     Ok(_number) => "served",
+///     Err(GetError::Timeout { last_create_error: Some(_), .. }) => "the database is down", // none can be made
+///     Err(GetError::Timeout { .. } | GetError::TooManyWaiting) => "busy, try later",
+///     Err(_) => "we are closing",
+/// };
+/// assert_eq!(answer, "busy, try later");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum GetError<E> {
@@ -62,6 +82,23 @@ impl<E: Error + 'static> Error for GetError<E> {
 }
 
 /// Why a resource could not be made.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io;
+/// use tidemill_pools::{CreateError, GetError, Manager, ResourcePool};
+/// # struct Down;
+/// # impl Manager for Down { type Resource = u64; type Error = io::Error;
+/// #     async fn create(&self) -> io::Result<u64> { Err(io::ErrorKind::ConnectionRefused.into()) } }
+///
+/// let pool = ResourcePool::builder(Down).build()?; // nobody answers there
+/// let Err(GetError::Timeout { last_create_error: Some(why), .. }) = pool.get().await else { unreachable!() };
+/// match &*why {
+///     CreateError::Failed(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+///     other => panic!("{other}"), // too slow, or the manager panicked
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreateError<E> {

@@ -49,6 +49,23 @@ impl Who {
 }
 
 /// A resource in use: who has it, since when, from where. Its `Display` is one line for a log.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).build()?;
+/// let lease = pool.get().await?;
+///
+/// let holders = pool.holders();
+/// println!("{}", holders[0]); // resource 1 held for 2µs, taken at src/main.rs:12:18
+/// assert_eq!((holders[0].id, holders[0].location.file()), (lease.id(), file!()));
+/// assert!(pool.forfeit(holders[0].id)); // given up for lost: its place is free again
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Holder {

@@ -27,6 +27,23 @@ use crate::limits;
 type Make<K, M> = Box<dyn Fn(&K) -> ResourceBuilder<M> + Send + Sync>;
 
 /// Options of a [`KeyedResourcePool`]; made by [`KeyedResourcePool::builder`], ended by [`build`](Self::build).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{KeyedResourcePool, Manager, ResourceBuildError, ResourcePool};
+///
+/// let options = || KeyedResourcePool::builder(|_tenant: &String| ResourcePool::builder(Numbers).max(4)); // of each tenant
+/// let tenants = options()
+///     .max_keys(100) // pools that are kept while nobody uses them
+///     .max_total(20) // resources of all tenants
+///     .build()?;
+/// assert_eq!(tenants.total().max_total, Some(20));
+/// assert_eq!(options().max_total(0).build().unwrap_err(), ResourceBuildError::NoKeyedPlaces("max_total"));
+/// # Ok(()) }
+/// ```
 pub struct KeyedResourceBuilder<K, M: Manager> {
     make: Make<K, M>,
     max_keys: usize,
@@ -78,6 +95,23 @@ impl<K, M: Manager> fmt::Debug for KeyedResourceBuilder<K, M> {
 }
 
 /// A moment in the life of a [`KeyedResourcePool`]: all keys together.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{KeyedResourcePool, Manager, ResourcePool};
+///
+/// let shards = KeyedResourcePool::builder(|_: &u32| ResourcePool::builder(Numbers)).max_total(20).build()?;
+/// let first = shards.of(&1)?.get().await?;
+/// drop(shards.of(&2)?.get().await?);
+///
+/// let total = shards.total();
+/// assert_eq!((total.keys, total.in_use, total.idle, total.used), (2, 1, 1, 2));
+/// assert_eq!(total.short, 0); // often more: `max_total` is too small
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyedResourceStats {

@@ -20,6 +20,24 @@ use super::{entry::Entry, homes::Home, manager::Manager, shared::Shared, stats::
 /// [`ResourcePool::forfeit`](crate::ResourcePool::forfeit) gives the place back.
 ///
 /// **Cost of a return**: one lock, one clock read, no allocation.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{Lease, Manager, ResourcePool};
+///
+/// struct Session { number: Lease<Numbers> } // borrows nothing
+///
+/// let pool = ResourcePool::builder(Numbers).build()?;
+/// let mut session = Session { number: pool.get().await? };
+/// *session.number += 1; // the resource itself
+/// assert_eq!(session.number.uses(), 1);
+/// drop(session); // returned
+/// assert_eq!(pool.get().await?.detach(), 8); // the same one, now out of the pool for good
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping it returns the resource at once"]
 pub struct Lease<M: Manager> {
     home: Home<M>,

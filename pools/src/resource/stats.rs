@@ -3,6 +3,23 @@
 use std::{fmt, time::Duration};
 
 /// Why a resource was closed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{CloseReason, Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).build()?;
+/// pool.get().await?.mark_broken(); // the lease ends here, and the resource with it
+/// drop(pool.get().await?);
+/// pool.evict();
+///
+/// let closed = pool.stats().closed;
+/// assert_eq!((closed.by(CloseReason::Broken), closed.by(CloseReason::Evicted)), (1, 1));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -41,6 +58,23 @@ impl CloseReason {
 }
 
 /// Closed resources, by reason.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{CloseReason, Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).build()?;
+/// pool.get().await?.mark_broken();
+///
+/// let closed = pool.stats().closed;
+/// let seen: Vec<_> = closed.iter().filter(|(_, count)| *count > 0).collect(); // for a log
+/// assert_eq!(seen, [(CloseReason::Broken, 1)]);
+/// assert_eq!(closed.total(), 1);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClosedCounts([u64; CloseReason::ALL.len()]);
 
@@ -67,6 +101,22 @@ impl ClosedCounts {
 
 /// A moment in the life of a [`ResourcePool`](crate::ResourcePool). `idle + in_use + checking + closing + creating` never
 /// exceeds the pool's maximum, but while a pool that was made smaller waits for returns.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).max(4).build()?;
+/// let number = pool.get().await?;
+///
+/// let stats = pool.stats();
+/// println!("{} of {} in use, {} callers wait", stats.in_use, pool.max(), stats.waiting);
+/// assert_eq!((stats.in_use, stats.idle, stats.created, stats.checkouts), (1, 0, 1, 1));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResourceStats {
@@ -127,6 +177,24 @@ pub(super) struct Counts {
 const BUCKETS: usize = 34;
 
 /// A histogram of times, in buckets that double: bucket `n` counts times below `2^n` microseconds.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # struct Numbers;
+/// # impl Manager for Numbers { type Resource = u64; type Error = std::convert::Infallible;
+/// #     async fn create(&self) -> Result<u64, Self::Error> { Ok(7) } }
+/// use tidemill_pools::{Manager, ResourcePool};
+///
+/// let pool = ResourcePool::builder(Numbers).build()?;
+/// drop(pool.get().await?); // waits until the first resource is made
+/// drop(pool.get().await?); // takes that one at once
+///
+/// let waits = pool.stats().waits;
+/// assert_eq!(waits.count(), 1);
+/// println!("99 of 100 that waited had one within {:?}", waits.quantile(0.99));
+/// assert!(waits.quantile(0.99).is_some());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct WaitTimes([u64; BUCKETS]);
 

@@ -65,6 +65,20 @@ impl<T> Future for Batch<T> {
 }
 
 /// A batch of which some jobs were refused.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{BatchError, Overflow, WorkerPool};
+///
+/// let pool = WorkerPool::builder().queue(2).overflow(Overflow::Reject).build(|n: u64| async move { n * n })?;
+/// pool.pause(); // so that nothing leaves the queue
+/// let BatchError { refused, accepted } = pool.submit_batch([1, 2, 3]).await.unwrap_err();
+/// assert_eq!(refused.into_job(), [3]); // to be tried again
+/// pool.resume();
+/// let squares: Result<Vec<u64>, _> = accepted.await.into_iter().collect(); // the others run
+/// assert_eq!(squares?, [1, 4]);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct BatchError<J, T> {
     /// The jobs from the first refused one on, and why.

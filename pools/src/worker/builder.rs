@@ -33,6 +33,23 @@ use crate::{
 /// | [`build_sync`](Self::build_sync) | `handler(job)` in place | short computations |
 /// | [`build_blocking`](Self::build_blocking) | `handler(job)` where it may block | files, foreign calls, long computations |
 /// | [`build_jobs`](Self::build_jobs) | whatever the [`Job`] says | different code per job |
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{future::ready, time::Duration};
+/// use tidemill_pools::{Overflow, WorkerPool};
+///
+/// let pool = WorkerPool::builder()
+///     .workers(2..=16)                    // grows with its load
+///     .queue(100)
+///     .overflow(Overflow::Reject)         // a full queue: no wait
+///     .run_within(Duration::from_secs(5)) // a job that takes longer is dropped
+///     .failed_when(Result::is_err)        // what `stats` counts as failed
+///     .build(|text: &str| ready(text.parse::<u32>()))?;
+/// assert!(pool.submit("seven").await?.await?.is_err());
+/// assert_eq!(pool.stats().failed, 1);
+/// # Ok(()) }
+/// ```
 pub struct WorkerBuilder<J, T> {
     workers: Option<Workers>,
     queue: usize,
@@ -50,6 +67,18 @@ pub struct WorkerBuilder<J, T> {
 type Hook<J> = Box<dyn Fn(J, Shed) + Send + Sync>;
 
 /// How many workers a pool has: `4`, or `1..=16` for one that grows with its load and shrinks without.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{WorkerPool, Workers};
+///
+/// let (night, day) = (Workers::from(1), Workers::from(2..=16));
+/// let pool = WorkerPool::builder().workers(night).build(|n: u32| async move { n })?;
+/// assert_eq!(pool.workers(), 1);
+/// pool.resize(day)?;
+/// assert_eq!(pool.workers(), 16); // at the most
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
     pub(super) min: usize,
@@ -274,6 +303,16 @@ fn cpus() -> usize {
 }
 
 /// Why a pool could not be built.
+///
+/// ```
+/// use tidemill_pools::{BuildError, WorkerPool};
+///
+/// let error = WorkerPool::builder().workers(4..=2).build_sync(|n: u32| n + 1).unwrap_err();
+/// assert_eq!(error, BuildError::WorkersBackwards);
+///
+/// let error = WorkerPool::builder().build_sync(|n: u32| n + 1).unwrap_err(); // no runtime here, and none given by `on`
+/// assert_eq!(error, BuildError::NoRuntime);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -14,6 +14,21 @@ use super::{
 use crate::Spawner;
 
 /// Where [`WorkerPool::cancel`] found the job.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{Cancelled, JobError, WorkerPool};
+///
+/// let pool = WorkerPool::builder().build(|n: u32| async move { n })?;
+/// pool.pause(); // so that the job does not start
+/// let ticket = pool.submit(7).await?;
+/// match pool.cancel(&ticket) {
+///     Cancelled::Unstarted(job) => assert_eq!(job, 7), // here it is, for another time
+///     other => panic!("{other:?}"),                    // it runs, or has ended: ask the ticket
+/// }
+/// assert!(matches!(ticket.await, Err(JobError::Cancelled)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled<J> {
     /// In the queue: here it is, it will never start.
@@ -144,6 +159,21 @@ async fn ended<J: Send + 'static, T: Send + 'static>(shared: &Arc<Shared<J, T>>)
 }
 
 /// What [`WorkerPool::drain`] achieved.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::future::ready;
+/// use tidemill_pools::WorkerPool;
+///
+/// let pool = WorkerPool::builder().build(|n: u32| async move { n })?;
+/// for job in 1..=3 {
+///     pool.execute(job).await?;
+/// }
+/// let drained = pool.drain_until(ready(())).await; // no patience at all
+/// assert_eq!((drained.finished, drained.running), (0, 0));
+/// assert_eq!(drained.unstarted, [1, 2, 3]); // to be kept for the next start
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained<J> {

@@ -22,6 +22,21 @@ pub(super) fn nanos(duration: Duration) -> Nanos {
 }
 
 /// How urgent a job is; see [`Submission::priority`](crate::Submission::priority).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_pools::{Priority, WorkerPool};
+///
+/// let (log, started) = std::sync::mpsc::channel();
+/// let pool = WorkerPool::builder().workers(1).build_sync(move |job: &'static str| log.send(job).unwrap())?;
+/// pool.pause(); // so that both are queued
+/// pool.job("mail").priority(Priority::Low).execute().await?;
+/// pool.job("page").priority(Priority::High).execute().await?;
+/// pool.drain(Duration::from_secs(5)).await; // ends the pause
+/// assert_eq!(started.try_iter().collect::<Vec<_>>(), ["page", "mail"]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// May wait for all others.

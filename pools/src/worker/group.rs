@@ -58,6 +58,22 @@ pub struct JobGroup<'p, J: Send + 'static, T: Send + 'static> {
 }
 
 /// A group of which a job failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::future::ready;
+///
+/// let builder = tidemill_pools::WorkerPool::builder().failed_when(Result::is_err);
+/// let pool = builder.build(|text: &str| ready(text.parse::<u32>()))?;
+/// let mut group = pool.group();
+/// for text in ["1", "two"] {
+///     group.submit(text).await?;
+/// }
+/// let failure = group.join().await.unwrap_err();
+/// assert_eq!(failure.index, 1);
+/// assert!(matches!(failure.results[1], Ok(Err(_)))); // it ran, and its result is the failure
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct GroupError<T> {
     /// Which job failed first, by order of submission.

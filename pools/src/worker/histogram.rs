@@ -63,6 +63,18 @@ impl Samples {
 ///
 /// From [`WorkerPool::waits`](crate::WorkerPool::waits) and [`WorkerPool::runs`](crate::WorkerPool::runs). The count, the
 /// mean and the maximum are of the samples and exact.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = tidemill_pools::WorkerPool::builder().build(|n: u32| async move { n })?;
+/// pool.submit_batch(0..128).await?.await;
+///
+/// let waits = pool.waits();
+/// println!("in the queue: half within {:?}, the longest {:?}", waits.quantile(0.5), waits.max());
+/// assert_eq!(waits.count(), 2); // of 128 jobs
+/// assert!(waits.quantile(0.5) <= waits.max());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Durations {
     counts: Vec<u64>,

@@ -16,6 +16,20 @@
 ///
 /// Cost: none before the queue is full. Displacing costs the look for the job: O(1), or O(tenants) once priorities or
 /// tenants are in use.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{JobError, Overflow, WorkerPool};
+///
+/// let pool = WorkerPool::builder().queue(1).overflow(Overflow::DropOldest).build(|n: u32| async move { n })?;
+/// pool.pause(); // so that nothing leaves the queue
+/// let old = pool.submit(1).await?;
+/// let new = pool.submit(2).await?; // takes the only place
+/// pool.resume();
+/// assert!(matches!(old.await, Err(JobError::Displaced)));
+/// assert_eq!(new.await?, 2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// The submitter waits for a place, in order of arrival, and holds no thread while it does.

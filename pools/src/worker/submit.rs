@@ -22,6 +22,22 @@ use super::{
 use crate::PoolSleep;
 
 /// Why the pool did not take a job. Holds the job (or the jobs, of a batch).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{SubmitError, WorkerPool};
+///
+/// let pool = WorkerPool::builder().queue(1).build(|name: &str| async move { name.len() })?;
+/// pool.pause(); // so that nothing leaves the queue
+/// pool.execute("first").await?;
+/// match pool.try_submit("second") {
+///     Err(SubmitError::Full(job)) => assert_eq!(job, "second"), // it comes back
+///     other => panic!("{other:?}"),
+/// }
+/// pool.close();
+/// assert_eq!(pool.submit("third").await.unwrap_err(), SubmitError::Closed("third"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SubmitError<J> {

@@ -88,6 +88,21 @@ impl<T> Future for Ticket<T> {
 }
 
 /// Why a job has no result.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{JobError, WorkerPool};
+///
+/// let pool = WorkerPool::builder().build(|n: u32| async move { 100 / n })?;
+/// let answer = match pool.submit(0).await?.await {
+///     Ok(quotient) => quotient.to_string(),
+///     Err(JobError::Panicked(panic)) => format!("a bug: {}", panic.message()),
+///     Err(JobError::Displaced | JobError::Expired) => "busy, try later".to_owned(), // it never started
+///     Err(other) => other.to_string(),
+/// };
+/// assert_eq!(answer, "a bug: attempt to divide by zero");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JobError {
@@ -130,6 +145,18 @@ impl std::error::Error for JobError {
 }
 
 /// The payload a job panicked with. One pointer wide, so that results which are no panic stay small on their way.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_pools::{JobError, WorkerPool};
+///
+/// let pool = WorkerPool::builder().build_sync(|n: u32| n.checked_sub(10).unwrap_or_else(|| panic!("{n} is below ten")))?;
+/// let Err(JobError::Panicked(panic)) = pool.submit(3).await?.await else { unreachable!() };
+/// assert_eq!(panic.message(), "3 is below ten");
+/// let payload = panic.into_payload(); // for `std::panic::resume_unwind`
+/// assert!(payload.is::<String>());
+/// # Ok(()) }
+/// ```
 pub struct JobPanic(Box<Payload>);
 
 struct Payload {
