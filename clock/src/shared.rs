@@ -163,6 +163,19 @@ impl fmt::Debug for SharedClock {
 }
 
 /// The time was up.
+///
+/// ```
+/// use std::{future::{pending, ready}, time::Duration};
+/// use tidemill_clock::{Elapsed, ManualClock, SharedClock};
+///
+/// # futures_lite::future::block_on(async {
+/// let manual = ManualClock::new();
+/// let (clock, limit) = (SharedClock::new(manual.clone()), Duration::from_secs(30));
+/// assert_eq!(clock.timeout(limit, ready("an answer")).await, Ok("an answer"));
+/// let hangs = async { manual.advance(limit); pending::<()>().await };
+/// assert_eq!(clock.timeout(limit, hangs).await, Err(Elapsed));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
