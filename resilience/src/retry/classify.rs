@@ -5,6 +5,25 @@ use std::time::Duration;
 use super::{Attempt, Retry, backoff::Waits};
 
 /// What to do about an error, or about a value that is not good enough.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, ManualClock, Reason, Retry};
+///
+/// let decide = |status: &u16| match status {
+///     429 => Decision::RetryAfter(Duration::from_secs(7)), // as the server asked for
+///     500.. => Decision::Retry,
+///     _ => Decision::Stop,
+/// };
+/// let policy = Retry::exponential(Duration::from_secs(1)).build()?.clock(ManualClock::new());
+/// let failed = policy
+///     .classify(decide)
+///     .run_blocking(|attempt| Err::<(), _>(if attempt.number == 1 { 429 } else { 404 }))
+///     .unwrap_err();
+/// assert_eq!((failed.elapsed, failed.reason), (Duration::from_secs(7), Reason::Stopped));
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -45,6 +64,21 @@ impl Decision {
 }
 
 /// Says what to do about an outcome: a closure over the error, one over both ([`ByOutcome`]), or the default.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, Retry, RetryError, Retrying, seams::Classify};
+///
+/// /// Takes whatever policy its caller has made.
+/// fn fetch<F: Classify<u32, String>>(retrying: &Retrying<'_, F>) -> Result<u32, RetryError<String>> {
+///     retrying.run_blocking(|attempt| if attempt.number < 2 { Err("busy".to_owned()) } else { Ok(42) })
+/// }
+/// let policy = Retry::constant(Duration::ZERO).build()?;
+/// assert_eq!(fetch(&policy.plain()), Ok(42));
+/// assert_eq!(fetch(&policy.classify(|_: &String| Decision::Stop)).unwrap_err().attempts, 1);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait Classify<T, E> {
     /// The decision on `error`.
     fn on_error(&self, error: &E) -> Decision;
