@@ -91,6 +91,19 @@ impl<C: Clock> AllOfBuilder<C> {
 }
 
 /// One of several limits did not let the call through. Nothing was taken from any.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use tidemill_resilience::{AllOf, Rate, RateLimiter, Refused, RefusedBy};
+///
+/// let of = |burst| RateLimiter::builder().rate(Rate::per_day(1)).burst(burst).build().map(Arc::new);
+/// let both = AllOf::builder().limit("everyone", of(100)?).limit("this tenant", of(5)?).build();
+/// let RefusedBy { index, name, refused } = both.try_acquire(10).unwrap_err();
+/// assert_eq!((index, name), (1, "this tenant"));
+/// assert_eq!(refused, Refused::ExceedsBurst { asked: 10, burst: 5 });
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusedBy {
     /// The limit's place among the others.
