@@ -57,6 +57,20 @@ struct Limit<C: Clock> {
 }
 
 /// Options of an [`AllOf`]; made by [`AllOf::builder`].
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tidemill_resilience::{AllOf, Rate, RateLimiter, Refused};
+///
+/// let day = Arc::new(RateLimiter::builder().rate(Rate::per_day(1)).build()?);
+/// let limits = AllOf::builder().limit("per day", day).max_waiters(0).build();
+/// limits.acquire(1).await?;
+/// let refused = limits.acquire(1).await.unwrap_err();
+/// assert_eq!((refused.name, refused.refused), ("per day", Refused::QueueFull { waiters: 0 }));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct AllOfBuilder<C: Clock = TokioClock> {

@@ -45,6 +45,22 @@ impl fmt::Debug for Delays<'_> {
 }
 
 /// Says whether a hedge may be sent now: a closure that gives out permits, or the default.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{Hedge, Hedging, seams::{Admit, Always}};
+///
+/// /// Takes whatever bound its caller has set.
+/// async fn attempts<L: Admit>(hedging: &Hedging<'_, Always, L>) -> u32 {
+///     hedging.run(async |_| Err::<(), _>("down")).await.unwrap_err().attempts()
+/// }
+/// let hedge = Hedge::after(Duration::from_millis(50)).build()?;
+/// assert_eq!(attempts(&hedge.plain()).await, 2);
+/// assert_eq!(attempts(&hedge.plain().limit(|| None::<()>)).await, 1, "no permit, no hedge");
+/// # Ok(()) }
+/// ```
 pub trait Admit {
     /// Held while the hedge is under way.
     type Permit;

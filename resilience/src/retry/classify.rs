@@ -126,6 +126,21 @@ impl<T, E, F: Fn(Result<&T, &E>) -> Decision> Classify<T, E> for ByOutcome<F> {
 }
 
 /// Hears of each retry: a closure, or the default.
+///
+/// # Examples
+/// ```
+/// use std::{cell::Cell, time::Duration};
+/// use tidemill_resilience::{Attempt, Retry, Retrying, seams::{Always, OnRetry}};
+///
+/// /// Takes whatever hook its caller has set.
+/// fn fetch<H: OnRetry<String>>(retrying: &Retrying<'_, Always, H>) -> bool {
+///     retrying.run_blocking(|_| Err::<(), _>("down".to_owned())).is_ok()
+/// }
+/// let (policy, retries) = (Retry::constant(Duration::ZERO).max_attempts(3).build()?, Cell::new(0));
+/// assert!(!fetch(&policy.plain().on_retry(|_: Attempt<'_, String>| retries.set(retries.get() + 1))));
+/// assert_eq!(retries.get(), 2);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait OnRetry<E> {
     /// `attempt` failed and its wait begins.
     fn notify(&self, attempt: Attempt<'_, E>);
@@ -146,6 +161,21 @@ impl<E, H: Fn(Attempt<'_, E>)> OnRetry<E> for H {
 }
 
 /// Makes the waits of a run: a closure that returns an iterator, or the default.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Retry, Retrying, seams::{Always, Delays, Silent}};
+///
+/// /// Takes whatever waits its caller has chosen.
+/// fn attempts<D: Delays>(retrying: &Retrying<'_, Always, Silent, D>) -> u32 {
+///     retrying.run_blocking(|_| Err::<(), _>("down")).unwrap_err().attempts
+/// }
+/// let policy = Retry::constant(Duration::ZERO).max_attempts(5).build()?;
+/// assert_eq!(attempts(&policy.plain()), 5);
+/// assert_eq!(attempts(&policy.plain().delays(|| [Duration::ZERO].into_iter())), 2);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait Delays {
     /// The waits; when they end, the run ends.
     type Waits: Iterator<Item = Duration>;
