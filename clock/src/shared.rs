@@ -20,6 +20,20 @@ use crate::Clock;
 const FAR: Duration = Duration::from_secs(1 << 33);
 
 /// The sleep of a [`SharedClock`]: once ready it stays so. Dropping it is harmless.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidemill_clock::{ManualClock, SharedClock, Sleep};
+///
+/// # futures_lite::future::block_on(async {
+/// let (manual, hour) = (ManualClock::new(), Duration::from_secs(3600));
+/// let clock = SharedClock::new(manual.clone());
+/// let sleeps: [Sleep; 2] = [clock.sleep(hour), clock.sleep_until(2 * hour)];
+/// manual.advance(2 * hour);
+/// for sleep in sleeps { sleep.await; }
+/// assert_eq!(clock.now(), 2 * hour);
+/// # });
+/// ```
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A [`Clock`] whose type is forgotten. Clones share it.
@@ -163,6 +177,19 @@ impl fmt::Debug for SharedClock {
 }
 
 /// The time was up.
+///
+/// ```
+/// use std::{future::{pending, ready}, time::Duration};
+/// use tidemill_clock::{Elapsed, ManualClock, SharedClock};
+///
+/// # futures_lite::future::block_on(async {
+/// let manual = ManualClock::new();
+/// let (clock, limit) = (SharedClock::new(manual.clone()), Duration::from_secs(30));
+/// assert_eq!(clock.timeout(limit, ready("an answer")).await, Ok("an answer"));
+/// let hangs = async { manual.advance(limit); pending::<()>().await };
+/// assert_eq!(clock.timeout(limit, hangs).await, Err(Elapsed));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 

@@ -7,6 +7,18 @@ use crate::{Cause, Context, listeners::Place, node::Node};
 /// A function that waits for its context's cancel; from [`Context::after_func`].
 ///
 /// Dropping it leaves the function where it is. It keeps the context alive.
+///
+/// ```
+/// use std::sync::mpsc::{self, TryRecvError};
+/// use tidemill_context::{Cause, Context};
+///
+/// let (undo, undone) = mpsc::channel();
+/// let ctx = Context::background();
+/// let rollback = ctx.after_func(move |_| undo.send("remove the half of a file").unwrap());
+/// assert!(rollback.stop(), "the file is whole");
+/// ctx.cancel(Cause::Shutdown);
+/// assert_eq!(undone.try_recv(), Err(TryRecvError::Disconnected)); // dropped, and never called
+/// ```
 pub struct AfterFunc {
     node: Arc<Node>,
     place: Option<Place>,

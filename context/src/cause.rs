@@ -3,6 +3,16 @@
 use std::{error::Error, fmt, sync::Arc};
 
 /// An error of the user's, shared by everybody who is told of it.
+///
+/// ```
+/// use std::{io, sync::Arc};
+/// use tidemill_context::{Cause, Reason};
+///
+/// let reason: Reason = Arc::new(io::Error::other("the disk is full"));
+/// let cause = Cause::from(Arc::clone(&reason));
+/// assert_eq!(cause.to_string(), "cancelled: the disk is full");
+/// assert_eq!(cause, Cause::Error(reason), "that very error");
+/// ```
 pub type Reason = Arc<dyn Error + Send + Sync>;
 
 /// Why a [`Context`](crate::Context) was cancelled.

@@ -19,6 +19,24 @@ use crate::{
 /// Ready with the cause once the context is cancelled; from [`Context::cancelled`]. It may be polled after that.
 ///
 /// It keeps the context alive, borrows nothing, and leaves the context's list when it is dropped.
+///
+/// ```
+/// use tidemill_context::{Cause, Context};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let ctx = Context::background();
+/// let (mut stop, mut rounds) = (ctx.cancelled(), 0);
+/// let cause = loop {
+///     tokio::select! {
+///         biased;
+///         cause = &mut stop => break cause,
+///         () = tokio::task::yield_now() => rounds += 1,
+///     }
+///     if rounds == 3 { ctx.cancel(Cause::Shutdown); }
+/// };
+/// assert_eq!((cause, rounds), (Cause::Shutdown, 3));
+/// # });
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Cancelled {
     node: Arc<Node>,
@@ -78,6 +96,17 @@ pin_project! {
     /// A future with an ambient context; from [`Context::scope`].
     ///
     /// Its destructor runs in the context as well, wherever it is dropped.
+    ///
+    /// ```
+    /// use tidemill_context::Context;
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let request = Context::background().with_value("request 7");
+    /// let log = async { *Context::current().value::<&str>().unwrap() };
+    /// assert_eq!(request.scope(log).await, "request 7");
+    /// assert!(Context::try_current().is_none(), "only while it is polled");
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct Scope<F> {
@@ -113,6 +142,18 @@ impl<F: Future> Future for Scope<F> {
 
 pin_project! {
     /// A future with an ambient context that ends with it; from [`Context::run`].
+    ///
+    /// ```
+    /// use std::future::pending;
+    /// use tidemill_context::{Cause, Context};
+    ///
+    /// # futures_lite::future::block_on(async {
+    /// let ctx = Context::background();
+    /// assert_eq!(ctx.run(async { 7 }).await, Ok(7));
+    /// ctx.cancel(Cause::Shutdown);
+    /// assert_eq!(ctx.run(pending::<u32>()).await, Err(Cause::Shutdown));
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     #[derive(Debug)]
     pub struct Run<F> {

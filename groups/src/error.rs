@@ -218,6 +218,22 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 impl<E: fmt::Display + fmt::Debug> Error for GroupError<E> {}
 
 /// Why a group took no child. The child's future has been dropped; [`TrySpawnError`] gives it back.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tidemill_context::Cause;
+/// use tidemill_groups::{SpawnError, TaskGroup};
+///
+/// let group = TaskGroup::<(), &str>::new();
+/// let scope = group.scope(); // that of an accept loop, for instance
+/// assert_eq!(scope.spawn(async { Ok(()) }).await, Ok(()));
+/// group.cancel(Cause::Shutdown);
+/// match scope.spawn(async { Ok(()) }).await {
+///     Err(SpawnError::Cancelled(cause)) => assert_eq!(cause, Cause::Shutdown),
+///     other => panic!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SpawnError {
@@ -254,6 +270,20 @@ impl Error for SpawnError {
 }
 
 /// Why [`try_spawn`](crate::TaskGroup::try_spawn) took no child, with the child's future.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tidemill_groups::{TaskGroup, TrySpawnError};
+///
+/// let group = TaskGroup::<u32, String>::builder().limit(1).build().unwrap();
+/// group.try_spawn(async { Ok(1) }).unwrap();
+/// match group.try_spawn(async { Ok(2) }) {
+///     Err(TrySpawnError::Full(future)) => group.spawn(future).await.unwrap(), // in its turn
+///     other => panic!("{other:?}"),
+/// }
+/// assert_eq!(group.wait().await.unwrap(), [1, 2]);
+/// # }
+/// ```
 pub enum TrySpawnError<F> {
     /// All slots are taken.
     Full(F),
@@ -291,6 +321,14 @@ impl<F> fmt::Display for TrySpawnError<F> {
 impl<F> Error for TrySpawnError<F> {}
 
 /// Which option of a group is at fault.
+///
+/// ```
+/// use tidemill_groups::{BuildError, TaskGroup};
+///
+/// let refused = TaskGroup::<(), String>::builder().limit(0).build().unwrap_err();
+/// assert_eq!(refused, BuildError::NoSlots);
+/// assert!(refused.to_string().starts_with("limit(0)"), "it names the option");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -57,6 +57,20 @@ struct Limit<C: Clock> {
 }
 
 /// Options of an [`AllOf`]; made by [`AllOf::builder`].
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tidemill_resilience::{AllOf, Rate, RateLimiter, Refused};
+///
+/// let day = Arc::new(RateLimiter::builder().rate(Rate::per_day(1)).build()?);
+/// let limits = AllOf::builder().limit("per day", day).max_waiters(0).build();
+/// limits.acquire(1).await?;
+/// let refused = limits.acquire(1).await.unwrap_err();
+/// assert_eq!((refused.name, refused.refused), ("per day", Refused::QueueFull { waiters: 0 }));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct AllOfBuilder<C: Clock = TokioClock> {
@@ -91,6 +105,19 @@ impl<C: Clock> AllOfBuilder<C> {
 }
 
 /// One of several limits did not let the call through. Nothing was taken from any.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use tidemill_resilience::{AllOf, Rate, RateLimiter, Refused, RefusedBy};
+///
+/// let of = |burst| RateLimiter::builder().rate(Rate::per_day(1)).burst(burst).build().map(Arc::new);
+/// let both = AllOf::builder().limit("everyone", of(100)?).limit("this tenant", of(5)?).build();
+/// let RefusedBy { index, name, refused } = both.try_acquire(10).unwrap_err();
+/// assert_eq!((index, name), (1, "this tenant"));
+/// assert_eq!(refused, Refused::ExceedsBurst { asked: 10, burst: 5 });
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusedBy {
     /// The limit's place among the others.

@@ -99,6 +99,18 @@ async fn next_unless_cancelled<S: Stream>(
 }
 
 /// Why [`for_each_concurrent`] or [`for_each_concurrent_stream`] did not do all.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tidemill_groups::{ForEachError, for_each_concurrent};
+///
+/// let parse = |text: &'static str| async move { text.parse::<u8>().map(drop) };
+/// match for_each_concurrent(["1", "x"], 8, parse).await.unwrap_err() {
+///     ForEachError::Failed(group) => assert_eq!(group.child(), Some(1)), // the second one
+///     limit => panic!("{limit}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ForEachError<E> {

@@ -104,6 +104,16 @@ where
 /// Results of concurrent calls, one at a time; from [`map_concurrent`]. A [`Stream`] as well.
 ///
 /// Dropping it cancels what is under way.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_groups::map_concurrent;
+///
+/// let mut squares = map_concurrent(1..=3, 2, |number: u32| async move { Ok::<_, String>(number * number) })?;
+/// assert_eq!(squares.next().await.unwrap()?, 1);
+/// assert_eq!(squares.collect().await?, [4, 9]); // what is left
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is called before the first `next`"]
 pub struct MapConcurrent<I, F, T, E>
 where

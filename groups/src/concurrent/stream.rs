@@ -89,6 +89,20 @@ where
 /// Results of concurrent calls, one at a time; from [`map_concurrent_stream`]. A [`Stream`] as well.
 ///
 /// Dropping it cancels what is under way.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_groups::map_concurrent_stream;
+///
+/// let numbers = futures_lite::stream::iter(1..=3);
+/// let squares = map_concurrent_stream(numbers, 2, |number: u32| async move { Ok::<_, String>(number * number) })?;
+/// let (mut squares, mut sum) = (squares.unordered(), 0);
+/// while let Some(square) = squares.next().await {
+///     sum += square?;
+/// }
+/// assert_eq!(sum, 14);
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is called before the first `next`"]
 pub struct MapConcurrentStream<S, F, T, E>
 where

@@ -337,6 +337,21 @@ impl<T, E> fmt::Debug for Scope<T, E> {
 }
 
 /// Counts of a group; from [`Scope::stats`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tidemill_groups::TaskGroup;
+///
+/// let mut group = TaskGroup::<u32, String>::builder().limit(4).build().unwrap();
+/// for number in 0..3 {
+///     group.spawn(async move { Ok(number) }).await.unwrap();
+/// }
+/// assert_eq!((group.stats().running, group.stats().limit), (3, Some(4)));
+/// group.idle().await;
+/// let stats = group.stats();
+/// assert_eq!((stats.running, stats.spawned, stats.unread), (0, 3, 3));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupStats {

@@ -54,6 +54,18 @@ pub fn shield<F: Future>(future: F) -> Shield<F> {
 
 pin_project! {
     /// A future that its group's cancel does not cut; from [`shield`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use tidemill_context::{Cause, Context};
+    /// use tidemill_groups::{Shield, shield};
+    ///
+    /// let request = Context::background();
+    /// let commit: Shield<_> = shield(async { Context::current().check() });
+    /// request.cancel(Cause::Shutdown);
+    /// assert_eq!(request.scope(commit).await, Ok(()), "what waits inside is not refused");
+    /// # }
+    /// ```
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Shield<F> {

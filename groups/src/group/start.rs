@@ -125,6 +125,22 @@ impl<V: Send, E: Send> Tie<E> for Start<V, E> {
 /// With what a child of [`start`](crate::TaskGroup::start) says that it is ready.
 ///
 /// Dropping it says nothing: the child may still end with an error of its own, which tells more.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use std::future::pending;
+/// use tidemill_groups::{Ready, TaskGroup};
+///
+/// let group = TaskGroup::<(), String>::new();
+/// let serve = |ready: Ready<u16>| async move {
+///     // ... bind ...
+///     if ready.set(8080).is_err() { return Ok(()); } // nobody waits any more
+///     pending().await
+/// };
+/// assert_eq!(group.start(serve).await.unwrap(), 8080);
+/// assert_eq!(group.stats().running, 1); // and it serves
+/// # }
+/// ```
 pub struct Ready<V> {
     tell: Box<dyn FnOnce(V) -> Result<(), V> + Send>,
 }
@@ -180,6 +196,19 @@ impl<V, T, E: fmt::Display> Drop for Starting<V, T, E> {
 }
 
 /// Why [`start`](crate::TaskGroup::start) has nothing to give.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tidemill_groups::{Failure, Ready, StartError, TaskGroup};
+///
+/// let group = TaskGroup::<(), &str>::new();
+/// let port = group.start(|_ready: Ready<u16>| async { Err("the port is taken") }).await;
+/// assert!(matches!(port, Err(StartError::Failed(Failure::Error("the port is taken")))));
+/// let port = group.start(|_ready: Ready<u16>| async { Ok(()) }).await;
+/// assert!(matches!(port, Err(StartError::NotReady)));
+/// assert!(!group.is_cancelled(), "that is the caller's business");
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError<E> {

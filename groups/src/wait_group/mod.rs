@@ -159,6 +159,19 @@ impl fmt::Debug for WaitGroup {
 }
 
 /// One in the count of a [`WaitGroup`], until it is dropped. A clone is one more.
+///
+/// ```
+/// use tidemill_groups::WaitGroup;
+///
+/// let group = WaitGroup::new();
+/// let guard = group.guard();
+/// let other = guard.clone();
+/// assert_eq!(guard.group().count(), 2);
+/// drop(guard);
+/// std::thread::spawn(move || drop(other));
+/// group.wait_blocking().unwrap();
+/// assert_eq!(group.count(), 0);
+/// ```
 #[must_use = "it counts only while it lives"]
 pub struct WaitGuard {
     group: WaitGroup,
@@ -194,6 +207,17 @@ impl fmt::Debug for WaitGuard {
 }
 
 /// Why a count could not be changed.
+///
+/// ```
+/// use tidemill_groups::{CountError, WaitGroup};
+///
+/// let group = WaitGroup::new();
+/// assert_eq!(group.add(1), Ok(()));
+/// assert_eq!(group.done(), Ok(()));
+/// assert_eq!(group.done(), Err(CountError::Negative)); // once too often
+/// assert_eq!(group.spawn(async {}), Err(CountError::NoRuntime));
+/// assert_eq!(group.count(), 0, "nothing of that counts");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CountError {

@@ -11,6 +11,25 @@
 use std::time::Duration;
 
 /// What the calls of one window were like.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{AdaptiveLimit, LimitAlgorithm, LimitWindow};
+///
+/// #[derive(Debug)]
+/// struct Within(Duration);
+/// impl LimitAlgorithm for Within {
+///     fn next(&mut self, limit: f64, window: &LimitWindow) -> f64 {
+///         if window.dropped || window.mean > self.0 { limit / 2.0 } else { limit + 1.0 }
+///     }
+/// }
+/// let rule = Within(Duration::from_millis(100));
+/// let limit = AdaptiveLimit::builder(rule).initial(8).window(1, Duration::ZERO).build()?;
+/// limit.try_acquire()?.dropped();
+/// assert_eq!(limit.limit(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Window {
@@ -48,6 +67,18 @@ pub trait LimitAlgorithm: std::fmt::Debug + Send {
 }
 
 /// Up by one, down by a factor: blind to latency below its time-out, and so the simplest to predict.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{AdaptiveLimit, Aimd};
+///
+/// let rule = Aimd { backoff: 0.5, timeout: Duration::from_secs(1) };
+/// let limit = AdaptiveLimit::builder(rule).initial(20).window(1, Duration::ZERO).build()?;
+/// limit.try_acquire()?.dropped();
+/// assert_eq!(limit.limit(), 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Aimd {
     /// The factor after a drop. Default 0.9.
@@ -69,6 +100,21 @@ impl LimitAlgorithm for Aimd {
 }
 
 /// Estimates the queue at the server from the ratio of the shortest response time to the present one, and keeps it short.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{AdaptiveLimit, ManualClock, Vegas};
+///
+/// let clock = ManualClock::new();
+/// let options = AdaptiveLimit::builder(Vegas::default()).initial(2).window(1, Duration::ZERO);
+/// let limit = options.clock(clock.clone()).build()?;
+/// let permit = limit.try_acquire()?;
+/// clock.advance(Duration::from_millis(10));
+/// permit.success();
+/// assert_eq!(limit.limit(), 8, "there is no queue at the server");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vegas {
     /// The response time without a queue, in seconds, once it is known.
@@ -100,6 +146,23 @@ impl LimitAlgorithm for Vegas {
 }
 
 /// Compares the response time of now with that of long ago; the limit shrinks by their ratio, and always grows by a small queue.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{AdaptiveLimit, Gradient2, ManualClock};
+///
+/// let mut rule = Gradient2::default();
+/// rule.smoothing = 1.0; // a new limit holds at once
+/// let clock = ManualClock::new();
+/// let options = AdaptiveLimit::builder(rule).initial(2).window(1, Duration::ZERO);
+/// let limit = options.clock(clock.clone()).build()?;
+/// let permit = limit.try_acquire()?;
+/// clock.advance(Duration::from_millis(10));
+/// permit.success();
+/// assert_eq!(limit.limit(), 6, "as fast as ever: up by a small queue of four");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Gradient2 {
     /// How many times as long as usual calls may take before the limit shrinks. Default 1.5.

@@ -20,6 +20,17 @@ use super::{
 use crate::{Bulkhead, Clock, TokioClock, lanes::Lanes};
 
 /// Options of an [`AdaptiveLimit`]; made by [`AdaptiveLimit::builder`].
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{AdaptiveLimit, Aimd};
+///
+/// let limit = AdaptiveLimit::builder(Aimd::default()).initial(2).range(1, 100).partition("batch", 50).build()?;
+/// let _one = limit.try_acquire()?;
+/// assert!(limit.try_acquire().is_err(), "what is left is guaranteed to others");
+/// assert!(limit.try_acquire_for("batch").is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Builder<C = TokioClock> {
@@ -157,6 +168,15 @@ impl<C: Clock + Clone> Builder<C> {
 }
 
 /// An option of the adaptive limit makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{AdaptiveLimit, Aimd, InvalidAdaptive};
+///
+/// let refused = AdaptiveLimit::builder(Aimd::default()).initial(500).range(1, 100).build().unwrap_err();
+/// assert_eq!(refused, InvalidAdaptive::Initial { initial: 500, min: 1, max: 100 });
+/// assert_eq!(refused.to_string(), "a first limit of 500 is not from 1 to 100");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidAdaptive {

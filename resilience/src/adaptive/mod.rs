@@ -72,6 +72,21 @@ pub struct AdaptiveLimit<C: Clock = TokioClock> {
 }
 
 /// The call was not let in; nothing was begun.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{AdaptiveLimit, Aimd, BulkheadFull, LimitReached};
+///
+/// let limit = AdaptiveLimit::builder(Aimd::default()).initial(2).shed_below(10, 50).build()?;
+/// let _one = limit.try_acquire()?;
+/// match limit.try_acquire_at(9) {
+///     Err(LimitReached::Shed { priority }) => assert_eq!(priority, 9), // the other half is for what matters more
+///     other => panic!("{other:?}"),
+/// }
+/// let _two = limit.try_acquire_at(10)?;
+/// assert_eq!(limit.try_acquire().unwrap_err(), LimitReached::Full(BulkheadFull::Busy));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LimitReached {

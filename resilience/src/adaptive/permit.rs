@@ -7,6 +7,19 @@ use crate::{BulkheadPermit, Clock, TokioClock};
 
 /// A call in flight. Tell it how the call ended; dropped, whether by cancellation or by a panic, it says nothing about
 /// the response time, and its place is free.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{AdaptiveLimit, Aimd};
+///
+/// let limit = AdaptiveLimit::builder(Aimd::default()).initial(20).window(1, Duration::ZERO).build()?;
+/// drop(limit.try_acquire()?); // the caller went away: that says nothing
+/// assert_eq!((limit.limit(), limit.in_flight()), (20, 0));
+/// limit.try_acquire()?.dropped(); // the server was overloaded
+/// assert_eq!(limit.limit(), 18);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a permit that is dropped at once guards nothing"]
 pub struct AdaptivePermit<'a, C: Clock = TokioClock> {
     limit: &'a AdaptiveLimit<C>,

@@ -15,6 +15,20 @@ use crate::{Clock, TokioClock, thread};
 pub(super) type Hook = Arc<dyn Fn(&Transition) + Send + Sync>;
 
 /// Options of a [`CircuitBreaker`]; made by [`CircuitBreaker::builder`].
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::builder().failure_rate(50).last_calls(10).min_calls(4).build()?;
+/// for _ in 0..3 {
+///     breaker.try_acquire()?.failure();
+/// }
+/// assert_eq!(breaker.state(), State::Closed, "three calls are too few");
+/// breaker.try_acquire()?.failure();
+/// assert_eq!(breaker.state(), State::Open);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct Builder<C = TokioClock> {

@@ -7,6 +7,19 @@ use tidemill_context::Cause;
 use super::State;
 
 /// The breaker did not let the call through; nothing was begun.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{BreakerOpen, CircuitBreaker, ManualClock, State};
+///
+/// let options = CircuitBreaker::builder().failures_in_a_row(3).open_for(Duration::from_secs(5)).open_jitter(0);
+/// let breaker = options.clock(ManualClock::new()).build()?;
+/// breaker.trip();
+/// let BreakerOpen { state, retry_after, .. } = breaker.try_acquire().unwrap_err();
+/// assert_eq!((state, retry_after), (State::Open, Some(Duration::from_secs(5)))); // for a `Retry-After`
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct BreakerOpen {
@@ -30,6 +43,23 @@ impl fmt::Display for BreakerOpen {
 impl Error for BreakerOpen {}
 
 /// A wait for a breaker was not begun, or was ended, because of the ambient [`Context`](tidemill_context::Context).
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_context::Context;
+/// use tidemill_resilience::{BreakerWait, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(3).open_for(Duration::from_secs(60)).build()?;
+/// breaker.trip();
+/// let request = Context::background().with_timeout(Duration::from_secs(10));
+/// match request.scope(breaker.wait_ready()).await {
+///     Err(BreakerWait::TooLong(open)) => assert!(open.retry_after > request.remaining()), // said at once
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BreakerWait {
@@ -64,6 +94,20 @@ impl Error for BreakerWait {
 }
 
 /// A call through a breaker failed: refused, or by itself.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{CallError, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(1).build()?;
+/// let call = || breaker.call_blocking(|| Err::<u32, _>("down"));
+/// assert_eq!(call(), Err(CallError::Failed("down")));
+/// match call() {
+///     Err(CallError::Open(open)) => assert!(open.retry_after.is_some()), // not begun: another server may take it
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CallError<E> {
     /// It was not begun.
@@ -97,6 +141,16 @@ impl<E: Error + 'static> Error for CallError<E> {
 }
 
 /// An option of the breaker makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{CircuitBreaker, InvalidBreaker};
+///
+/// let options = CircuitBreaker::builder();
+/// assert_eq!(options.clone().build().unwrap_err(), InvalidBreaker::NoReason);
+/// let refused = options.failure_rate(50).last_calls(10).build().unwrap_err();
+/// assert_eq!(refused, InvalidBreaker::MinCalls { asked: 20, window: 10 }); // 20 unless said otherwise
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidBreaker {

@@ -107,6 +107,16 @@ struct Slow {
 }
 
 /// What a breaker does with calls.
+///
+/// ```
+/// use tidemill_resilience::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(5).build()?;
+/// assert_eq!(breaker.state(), State::Closed);
+/// breaker.trip();
+/// assert!(matches!(breaker.state(), State::Open | State::ForcedOpen), "calls are refused");
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum State {
@@ -138,6 +148,16 @@ impl From<Kind> for State {
 }
 
 /// A state to hold by order, until [`reset`](CircuitBreaker::reset).
+///
+/// ```
+/// use tidemill_resilience::{CircuitBreaker, Forced, State};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(1).build()?;
+/// breaker.force(Forced::Closed);
+/// breaker.try_acquire().expect("by order").failure();
+/// assert_eq!(breaker.state(), State::ForcedClosed, "it counts, and opens for nothing");
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Forced {
     /// [`State::ForcedOpen`].
@@ -171,6 +191,19 @@ pub enum Reason {
 }
 
 /// A change of state, as the hook hears of it.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use tidemill_resilience::{CircuitBreaker, State, Transition, TransitionReason};
+///
+/// let (log, logged) = mpsc::channel();
+/// let hook = move |transition: &Transition| log.send(*transition).expect("it is read");
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(1).on_transition(hook).build()?;
+/// breaker.try_acquire().expect("closed").failure();
+/// let heard = logged.try_recv().expect("told before the failure returned");
+/// assert_eq!((heard.from, heard.to, heard.reason), (State::Closed, State::Open, TransitionReason::InARow));
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Transition {
@@ -185,6 +218,17 @@ pub struct Transition {
 }
 
 /// What a breaker looks back on, and what it is.
+///
+/// ```
+/// use tidemill_resilience::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder().failure_rate(50).build()?;
+/// breaker.try_acquire().expect("closed").success();
+/// breaker.try_acquire().expect("closed").failure();
+/// let seen = breaker.snapshot();
+/// assert_eq!((seen.calls, seen.failed, seen.open_for), (2, 1, None));
+/// # Ok::<(), tidemill_resilience::InvalidBreaker>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct BreakerSnapshot {

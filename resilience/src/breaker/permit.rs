@@ -6,6 +6,24 @@ use super::{CircuitBreaker, Word, window::Counts, word::Ended, word::Kind};
 use crate::{Clock, TokioClock};
 
 /// How a call ended, as far as the breaker is concerned.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_resilience::{CircuitBreaker, Outcome, State};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(1).build()?;
+/// let by_status = |status: &u16| match status {
+///     500.. => Outcome::Failure,
+///     400.. => Outcome::Ignored, // a mistake of our own
+///     _ => Outcome::Success,
+/// };
+/// assert_eq!(breaker.call_with(async { 404 }, by_status).await?, 404);
+/// assert_eq!(breaker.state(), State::Closed);
+/// assert_eq!(breaker.call_with(async { 503 }, by_status).await?, 503);
+/// assert_eq!(breaker.state(), State::Open);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Outcome {
     /// It went well.
@@ -20,6 +38,21 @@ pub enum Outcome {
 /// [`Ignored`](Outcome::Ignored), and a probe's place is free again.
 ///
 /// The report means something only to the state that let the call in: late ones change nothing.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::builder().failures_in_a_row(2).build()?;
+/// breaker.try_acquire()?.failure();
+/// breaker.try_acquire()?.success();
+/// drop(breaker.try_acquire()?); // the caller went away: that says nothing
+/// breaker.try_acquire()?.failure();
+/// assert_eq!(breaker.state(), State::Closed, "no two in a row");
+/// breaker.try_acquire()?.failure();
+/// assert_eq!(breaker.state(), State::Open);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a permit that is dropped at once reports nothing"]
 pub struct Permit<'a, C: Clock = TokioClock> {
     breaker: &'a CircuitBreaker<C>,

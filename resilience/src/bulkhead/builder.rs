@@ -9,6 +9,19 @@ use crate::{Clock, TokioClock};
 const MAX_WAITERS: usize = 65_536;
 
 /// Options of a [`Bulkhead`]; made by [`Bulkhead::builder`].
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{Bulkhead, BulkheadFull};
+///
+/// let waited = Duration::from_millis(50);
+/// let bulkhead = Bulkhead::builder(1).max_waiters(100).max_wait(waited).build()?;
+/// let _permit = bulkhead.acquire().await?;
+/// assert_eq!(bulkhead.acquire().await.unwrap_err(), BulkheadFull::TimedOut { waited });
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder<C = TokioClock> {

@@ -5,6 +5,21 @@ use std::{error::Error, fmt, time::Duration};
 use tidemill_context::Cause;
 
 /// The bulkhead did not let the call in; nothing was taken.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_resilience::{Bulkhead, BulkheadFull};
+///
+/// let bulkhead = Bulkhead::builder(2).max_waiters(0).build()?;
+/// assert_eq!(bulkhead.acquire_many(3).await.unwrap_err(), BulkheadFull::TooLarge { asked: 3, limit: 2 });
+/// let _both = bulkhead.acquire_many(2).await?;
+/// match bulkhead.acquire().await {
+///     Err(BulkheadFull::LineFull { waiters }) => assert_eq!(waiters, 0), // a server answers 503
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum BulkheadFull {
@@ -59,6 +74,17 @@ impl Error for BulkheadFull {
 }
 
 /// An option of the bulkhead makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{Bulkhead, InvalidBulkhead};
+///
+/// assert_eq!(Bulkhead::builder(0).build().unwrap_err(), InvalidBulkhead::NoLimit);
+/// let bulkhead = Bulkhead::builder(5).build()?;
+/// assert_eq!(bulkhead.resize(0), Err(InvalidBulkhead::NoLimit));
+/// assert_eq!(bulkhead.stats().limit, 5, "nothing was changed");
+/// # Ok::<(), InvalidBulkhead>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidBulkhead {

@@ -76,6 +76,18 @@ struct Counters {
 }
 
 /// What a bulkhead holds, and what it did.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::Bulkhead;
+///
+/// let bulkhead = Bulkhead::builder(1).build()?;
+/// let _permit = bulkhead.try_acquire()?;
+/// assert!(bulkhead.try_acquire().is_err());
+/// let stats = bulkhead.stats();
+/// assert_eq!((stats.in_use, stats.limit, stats.refused), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct BulkheadStats {

@@ -6,6 +6,19 @@ use super::Bulkhead;
 use crate::{Clock, TokioClock};
 
 /// The right to run, given back when it is dropped. Borrows its bulkhead.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::Bulkhead;
+///
+/// let bulkhead = Bulkhead::builder(10).build()?;
+/// let mut permit = bulkhead.try_acquire_many(8)?;
+/// permit.give_back(5); // the large part of the work is done
+/// assert_eq!((permit.permits(), bulkhead.stats().in_use), (3, 3));
+/// drop(permit);
+/// assert_eq!(bulkhead.stats().in_use, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a permit that is dropped at once guards nothing"]
 pub struct BulkheadPermit<'a, C: Clock = TokioClock> {
     bulkhead: &'a Bulkhead<C>,
@@ -46,6 +59,19 @@ impl<C: Clock> fmt::Debug for BulkheadPermit<'_, C> {
 }
 
 /// The right to run, given back when it is dropped. Holds its bulkhead in an `Arc`, so it can go to another task.
+///
+/// # Examples
+/// ```
+/// use std::{sync::Arc, thread};
+/// use tidemill_resilience::Bulkhead;
+///
+/// let bulkhead = Arc::new(Bulkhead::builder(1).build()?);
+/// let permit = bulkhead.try_acquire_owned()?;
+/// assert!(bulkhead.try_acquire().is_err());
+/// thread::spawn(move || drop(permit)).join().expect("it does not panic");
+/// assert!(bulkhead.try_acquire().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a permit that is dropped at once guards nothing"]
 pub struct OwnedBulkheadPermit<C: Clock = TokioClock> {
     bulkhead: Arc<Bulkhead<C>>,

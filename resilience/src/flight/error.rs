@@ -5,6 +5,22 @@ use std::{error::Error, fmt};
 use tidemill_context::Cause;
 
 /// There is no answer.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_resilience::{FlightError, SingleFlight};
+///
+/// let flights = SingleFlight::new(1000)?.max_waiters(0);
+/// let fetch = || async {
+///     tokio::task::yield_now().await;
+///     42
+/// };
+/// let (leader, second) = tokio::join!(flights.run("answer", fetch), flights.run("answer", fetch));
+/// assert_eq!(leader, Ok(42));
+/// assert_eq!(second, Err(FlightError::TooManyWaiters { waiters: 0 }));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FlightError {
@@ -35,6 +51,14 @@ impl fmt::Display for FlightError {
 impl Error for FlightError {}
 
 /// An option of the single flight makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{InvalidFlight, SingleFlight};
+///
+/// let refused = SingleFlight::<String, u32>::new(0).unwrap_err();
+/// assert_eq!(refused, InvalidFlight::NoKeys);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidFlight {

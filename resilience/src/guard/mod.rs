@@ -79,6 +79,23 @@ pub async fn fallback<T, E, D>(
 }
 
 /// The operation was not done in time.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use std::{future::pending, time::Duration};
+/// use tidemill_context::{Cause, Context};
+/// use tidemill_resilience::{TimedOut, timeout};
+///
+/// let limit = Duration::from_millis(50);
+/// let late = timeout(limit, pending::<u32>()).await.unwrap_err();
+/// assert_eq!(late.to_string(), "timed out after 50ms");
+/// let request = Context::background();
+/// request.cancel(Cause::Shutdown);
+/// let cut = request.scope(timeout(limit, pending::<u32>())).await;
+/// assert_eq!(cut, Err(TimedOut::Cancelled(Cause::Shutdown)));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TimedOut {

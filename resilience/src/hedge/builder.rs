@@ -11,6 +11,18 @@ const MOST_HEDGES: u32 = 100;
 const MAX_TIME: Duration = Duration::from_secs(366 * 86_400);
 
 /// Options of a [`Hedge`]; made by [`Hedge::after`] and [`Hedge::quantile`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::Hedge;
+///
+/// let options = Hedge::quantile(950).max_hedges(2); // after the 95th percentile
+/// assert_eq!(options.build()?.delay(), None, "no call was seen yet");
+/// let delay = Duration::from_millis(100);
+/// assert_eq!(options.first_delay(delay).build()?.delay(), Some(delay));
+/// # Ok::<(), tidemill_resilience::InvalidHedge>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Builder {

@@ -5,6 +5,19 @@ use std::{error::Error, fmt};
 use tidemill_context::Cause;
 
 /// No attempt succeeded.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::Hedge;
+///
+/// let hedge = Hedge::after(Duration::from_millis(50)).max_hedges(2).build()?;
+/// let failed = hedge.run(async |_| Err::<(), _>("down")).await.unwrap_err();
+/// assert_eq!(failed.to_string(), "none of 3 attempts succeeded: down");
+/// assert_eq!((failed.attempts(), failed.into_last()), (3, Some("down")));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum HedgeError<E> {
@@ -59,6 +72,16 @@ impl<E: Error + 'static> Error for HedgeError<E> {
 }
 
 /// An option of the hedge makes no sense.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Hedge, InvalidHedge};
+///
+/// assert_eq!(Hedge::quantile(1000).build().unwrap_err(), InvalidHedge::Quantile(1000)); // 999 is the most
+/// let none = Hedge::after(Duration::from_millis(50)).max_hedges(0);
+/// assert_eq!(none.build().unwrap_err(), InvalidHedge::MaxHedges(0));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidHedge {

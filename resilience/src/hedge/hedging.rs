@@ -9,6 +9,20 @@ use crate::{
 };
 
 /// A [`Hedge`] together with what it cannot know. Reusable; made by [`Hedge::plain`].
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, Hedge};
+///
+/// let hedge = Hedge::after(Duration::from_millis(50)).build()?;
+/// let decide = |error: &&str| if *error == "no such user" { Decision::Stop } else { Decision::Retry };
+/// let hedging = hedge.plain().classify(decide);
+/// let failed = hedging.run(async |_| Err::<(), _>("no such user")).await.unwrap_err();
+/// assert_eq!(failed.attempts(), 1, "another server would say the same");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing runs before `run`"]
 pub struct Hedging<'h, F = Always, L = Unlimited, C: Clock = TokioClock> {
@@ -31,6 +45,22 @@ impl fmt::Debug for Delays<'_> {
 }
 
 /// Says whether a hedge may be sent now: a closure that gives out permits, or the default.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{Hedge, Hedging, seams::{Admit, Always}};
+///
+/// /// Takes whatever bound its caller has set.
+/// async fn attempts<L: Admit>(hedging: &Hedging<'_, Always, L>) -> u32 {
+///     hedging.run(async |_| Err::<(), _>("down")).await.unwrap_err().attempts()
+/// }
+/// let hedge = Hedge::after(Duration::from_millis(50)).build()?;
+/// assert_eq!(attempts(&hedge.plain()).await, 2);
+/// assert_eq!(attempts(&hedge.plain().limit(|| None::<()>)).await, 1, "no permit, no hedge");
+/// # Ok(()) }
+/// ```
 pub trait Admit {
     /// Held while the hedge is under way.
     type Permit;

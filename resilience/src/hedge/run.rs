@@ -16,6 +16,23 @@ use crate::{
 };
 
 /// What an attempt is told.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::Hedge;
+///
+/// let hedge = Hedge::after(Duration::from_millis(50)).build()?;
+/// let answer = hedge
+///     .run(|attempt| async move {
+///         let server = ["a:80", "b:80"][attempt.number as usize - 1]; // a hedge goes elsewhere
+///         if attempt.is_hedge() { Ok(server) } else { Err("a:80 is down") }
+///     })
+///     .await;
+/// assert_eq!(answer, Ok("b:80"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct HedgeInfo {

@@ -142,6 +142,22 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
 }
 
 /// The older form, three fields of a number each: `RateLimit-Limit`, `-Remaining` and `-Reset`, with or without `X-`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use http::HeaderMap;
+/// use tidemill_resilience::http::OldFields;
+///
+/// let old = OldFields { limit: 100, remaining: 0, reset: Duration::from_millis(1500) };
+/// let mut headers = HeaderMap::new();
+/// for (name, value) in old.fields() {
+///     headers.insert(name, value.parse()?);
+/// }
+/// let read = OldFields::from_headers(&headers).expect("all three are there");
+/// assert_eq!((read.remaining, read.reset), (0, Duration::from_secs(2)), "rounded up");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OldFields {
     /// The quota.

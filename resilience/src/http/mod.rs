@@ -27,6 +27,13 @@ pub use self::{
 };
 
 /// A field's value is not what its definition says.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::http::{Malformed, QuotaPolicy};
+///
+/// assert_eq!(QuotaPolicy::parse_list(r#""burst;q=100"#), Err(Malformed)); // a quote is missing
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
 

@@ -26,6 +26,20 @@ const MAX_KEYS: usize = 16_384;
 const LEASE_TIME: Duration = Duration::from_millis(50);
 
 /// Options of a [`KeyedRateLimiter`]; made by [`KeyedRateLimiter::builder`].
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{KeyedRateLimiter, Rate};
+///
+/// let per_user = KeyedRateLimiter::<str>::builder()
+///     .rate(Rate::per_minute(60))
+///     .plan(Rate::per_minute(6000), 100) // plan 1
+///     .plan_of(|user: &str| usize::from(user.starts_with("paid:")))
+///     .build()?;
+/// assert!(per_user.try_acquire("ann", 2).is_err());
+/// assert!(per_user.try_acquire("paid:bob", 2).is_ok());
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
 #[must_use]
 pub struct KeyedBuilder<K: ?Sized, C = TokioClock, S = RandomState> {
     rate: Option<Rate>,

@@ -21,6 +21,18 @@ const MAX_WAITERS: usize = 65_536;
 const MAX_BURST_TICKS: u64 = 1 << 62;
 
 /// Options of a [`RateLimiter`]; made by [`RateLimiter::builder`].
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidemill_resilience::{Rate, RateLimiter, Refused};
+///
+/// let limiter = RateLimiter::builder().rate(Rate::per_day(1)).burst(50).max_waiters(0).build()?;
+/// assert_eq!((limiter.burst(), limiter.available()), (50, 50));
+/// limiter.acquire(50).await?;
+/// assert_eq!(limiter.acquire(1).await, Err(Refused::QueueFull { waiters: 0 })); // nobody waits for a day
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder<C = TokioClock> {

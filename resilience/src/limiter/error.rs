@@ -7,6 +7,22 @@ use tidemill_context::Cause;
 use super::Rate;
 
 /// The limiter did not let the call through. Nothing was taken.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{ManualClock, Rate, RateLimiter, Refused};
+///
+/// let limiter = RateLimiter::builder().rate(Rate::per_second(10)).burst(5).clock(ManualClock::new()).build()?;
+/// match limiter.try_acquire(6) {
+///     Err(Refused::ExceedsBurst { asked, burst }) => assert_eq!((asked, burst), (6, 5)), // no wait would do
+///     other => panic!("{other:?}"),
+/// }
+/// assert!(limiter.try_acquire(5).is_ok());
+/// let refused = limiter.try_acquire(1).unwrap_err();
+/// assert_eq!(refused.retry_after(), Some(Duration::from_millis(100)));
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Refused {
@@ -71,6 +87,16 @@ impl Error for Refused {
 }
 
 /// An option of the limiter makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{InvalidLimiter, Rate, RateLimiter};
+///
+/// assert_eq!(RateLimiter::builder().build().unwrap_err(), InvalidLimiter::NoRate);
+/// let refused = RateLimiter::builder().rate(Rate::per_second(100)).burst(0).build().unwrap_err();
+/// assert_eq!(refused, InvalidLimiter::NoBurst);
+/// assert_eq!(refused.to_string(), "a rate limiter with a burst of zero lets nothing through");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidLimiter {

@@ -123,6 +123,20 @@ impl<C: Clock> fmt::Debug for Reservation<'_, C> {
 }
 
 /// A [`Reservation`] that holds its limiter in an `Arc`, so it can be kept or go to another task.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use tidemill_resilience::{Rate, RateLimiter};
+///
+/// let limiter = Arc::new(RateLimiter::builder().rate(Rate::per_day(1)).burst(10).build()?);
+/// let held = limiter.try_reserve_owned(8).expect("the bucket is full");
+/// drop(limiter.try_reserve_owned(2)); // not wanted: they are open again
+/// assert_eq!(limiter.available(), 2);
+/// std::thread::spawn(move || held.commit()).join().expect("it does not panic");
+/// assert_eq!(limiter.available(), 2);
+/// # Ok::<(), tidemill_resilience::InvalidLimiter>(())
+/// ```
 #[must_use = "dropped at once, it gives its tokens back at once"]
 pub struct OwnedReservation<C: Clock> {
     limiter: Arc<RateLimiter<C>>,

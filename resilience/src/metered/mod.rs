@@ -94,6 +94,19 @@ struct State<M> {
 }
 
 /// Options of a [`Metered`] limiter.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{FixedWindow, Metered, Refused};
+///
+/// let day = Duration::from_secs(86_400);
+/// let limiter = Metered::builder(FixedWindow::of(1, day)).max_waiters(0).build()?;
+/// limiter.acquire(1).await?;
+/// assert_eq!(limiter.acquire(1).await, Err(Refused::QueueFull { waiters: 0 })); // nobody waits for a day
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MeteredBuilder<M, C = TokioClock> {
@@ -206,6 +219,17 @@ impl<M: Meter, C: Clock> Metered<M, C> {
 }
 
 /// An option of a meter makes no sense.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{InvalidMeter, Metered, SlidingLog, SlidingWindow};
+///
+/// let minute = Duration::from_secs(60);
+/// assert_eq!(Metered::builder(SlidingWindow::of(100, minute, 0)).build().unwrap_err(), InvalidMeter::Parts(0));
+/// let refused = Metered::builder(SlidingLog::of(100, Duration::ZERO)).build().unwrap_err();
+/// assert_eq!(refused, InvalidMeter::Period(Duration::ZERO));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidMeter {

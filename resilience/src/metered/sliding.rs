@@ -83,6 +83,21 @@ impl Arithmetic for SlidingWindow {
 }
 
 /// At most `limit` in any window of `period`, to the last one, for two words of memory per admission in a period.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{ManualClock, Metered, SlidingLog};
+///
+/// let (clock, hour) = (ManualClock::new(), Duration::from_secs(3600));
+/// let limiter = Metered::builder(SlidingLog::of(100, hour)).clock(clock.clone()).build()?;
+/// assert!(limiter.try_acquire(60).is_ok());
+/// clock.advance(hour / 2);
+/// assert!(limiter.try_acquire(40).is_ok());
+/// clock.advance(hour / 2); // the sixty are an hour old
+/// assert!(limiter.try_acquire(61).is_err() && limiter.try_acquire(60).is_ok());
+/// # Ok::<(), tidemill_resilience::InvalidMeter>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SlidingLog {
     limit: u64,

@@ -11,6 +11,21 @@ use crate::limiter::saturating_nanos;
 /// At most `limit` in each window of `period`, and so at most twice that in any window of that length.
 ///
 /// What many servers do. Use it to mirror such a server; [`SlidingWindow`](super::SlidingWindow) for a bound of one's own.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{FixedWindow, ManualClock, Metered};
+///
+/// let (clock, hour) = (ManualClock::new(), Duration::from_secs(3600));
+/// let limiter = Metered::builder(FixedWindow::of(100, hour)).clock(clock.clone()).build()?;
+/// clock.advance(hour * 3 / 4);
+/// assert!(limiter.try_acquire(100).is_ok());
+/// assert_eq!(limiter.try_acquire(1).unwrap_err().retry_after(), Some(hour / 4)); // the next window
+/// clock.advance(hour / 4);
+/// assert!(limiter.try_acquire(100).is_ok());
+/// # Ok::<(), tidemill_resilience::InvalidMeter>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FixedWindow {
     limit: u64,

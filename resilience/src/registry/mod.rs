@@ -31,6 +31,22 @@ const LOOKS: usize = 8;
 const SHARDS: usize = 16;
 
 /// What a registry keeps for a key.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use tidemill_resilience::{Keep, Keyed};
+///
+/// /// What a client has done wrong.
+/// struct Strikes(AtomicU32);
+/// impl Keep for Strikes {
+///     fn must_stay(&self) -> bool { self.0.load(Relaxed) > 0 }
+/// }
+/// let clients = Keyed::new(1, |_: &u32| Strikes(AtomicU32::new(0)));
+/// clients.get(&7).0.store(3, Relaxed);
+/// drop(clients.get(&8)); // there is no room for both
+/// assert_eq!(clients.get(&7).0.load(Relaxed), 3);
+/// ```
 pub trait Keep {
     /// Whether forgetting it now would change what callers may do.
     fn must_stay(&self) -> bool;

@@ -15,6 +15,19 @@ use fastrand::Rng;
 use super::Retry;
 
 /// How waits are spread, so that those who failed together do not come back together.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Jitter, Retry};
+///
+/// let constant = Retry::constant(Duration::from_secs(10));
+/// let equal = constant.jitter(Jitter::Equal).build()?;
+/// assert!(equal.waits().take(100).all(|wait| (5..=10).contains(&wait.as_secs())));
+/// let none = constant.jitter(Jitter::None).build()?;
+/// assert_eq!(none.waits().next(), Some(Duration::from_secs(10)));
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Jitter {

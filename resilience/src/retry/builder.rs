@@ -17,6 +17,21 @@ const DEFAULT_MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 const MAX_TIME: Duration = Duration::from_secs(366 * 86_400);
 
 /// Options of a [`Retry`]; made by [`Retry::exponential`] and its sisters.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Jitter, Retry};
+///
+/// let policy = Retry::exponential(Duration::from_millis(100))
+///     .factor(3)
+///     .max_delay(Duration::from_secs(1))
+///     .jitter(Jitter::None)
+///     .build()?;
+/// let millis: Vec<_> = policy.waits().map(|wait| wait.as_millis()).take(4).collect();
+/// assert_eq!(millis, [100, 300, 900, 1000]);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Builder {
@@ -131,6 +146,16 @@ const fn is_too_long(time: Duration) -> bool {
 }
 
 /// An option of the policy makes no sense.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{InvalidRetry, Retry};
+///
+/// let minutes = Retry::exponential(Duration::from_secs(60)); // above the longest wait that is usual
+/// assert_eq!(minutes.build(), Err(InvalidRetry::DelayAboveMax));
+/// assert!(minutes.max_delay(Duration::from_secs(600)).build().is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidRetry {

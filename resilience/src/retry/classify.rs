@@ -5,6 +5,25 @@ use std::time::Duration;
 use super::{Attempt, Retry, backoff::Waits};
 
 /// What to do about an error, or about a value that is not good enough.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, ManualClock, Reason, Retry};
+///
+/// let decide = |status: &u16| match status {
+///     429 => Decision::RetryAfter(Duration::from_secs(7)), // as the server asked for
+///     500.. => Decision::Retry,
+///     _ => Decision::Stop,
+/// };
+/// let policy = Retry::exponential(Duration::from_secs(1)).build()?.clock(ManualClock::new());
+/// let failed = policy
+///     .classify(decide)
+///     .run_blocking(|attempt| Err::<(), _>(if attempt.number == 1 { 429 } else { 404 }))
+///     .unwrap_err();
+/// assert_eq!((failed.elapsed, failed.reason), (Duration::from_secs(7), Reason::Stopped));
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -45,6 +64,21 @@ impl Decision {
 }
 
 /// Says what to do about an outcome: a closure over the error, one over both ([`ByOutcome`]), or the default.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, Retry, RetryError, Retrying, seams::Classify};
+///
+/// /// Takes whatever policy its caller has made.
+/// fn fetch<F: Classify<u32, String>>(retrying: &Retrying<'_, F>) -> Result<u32, RetryError<String>> {
+///     retrying.run_blocking(|attempt| if attempt.number < 2 { Err("busy".to_owned()) } else { Ok(42) })
+/// }
+/// let policy = Retry::constant(Duration::ZERO).build()?;
+/// assert_eq!(fetch(&policy.plain()), Ok(42));
+/// assert_eq!(fetch(&policy.classify(|_: &String| Decision::Stop)).unwrap_err().attempts, 1);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait Classify<T, E> {
     /// The decision on `error`.
     fn on_error(&self, error: &E) -> Decision;
@@ -92,6 +126,21 @@ impl<T, E, F: Fn(Result<&T, &E>) -> Decision> Classify<T, E> for ByOutcome<F> {
 }
 
 /// Hears of each retry: a closure, or the default.
+///
+/// # Examples
+/// ```
+/// use std::{cell::Cell, time::Duration};
+/// use tidemill_resilience::{Attempt, Retry, Retrying, seams::{Always, OnRetry}};
+///
+/// /// Takes whatever hook its caller has set.
+/// fn fetch<H: OnRetry<String>>(retrying: &Retrying<'_, Always, H>) -> bool {
+///     retrying.run_blocking(|_| Err::<(), _>("down".to_owned())).is_ok()
+/// }
+/// let (policy, retries) = (Retry::constant(Duration::ZERO).max_attempts(3).build()?, Cell::new(0));
+/// assert!(!fetch(&policy.plain().on_retry(|_: Attempt<'_, String>| retries.set(retries.get() + 1))));
+/// assert_eq!(retries.get(), 2);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait OnRetry<E> {
     /// `attempt` failed and its wait begins.
     fn notify(&self, attempt: Attempt<'_, E>);
@@ -112,6 +161,21 @@ impl<E, H: Fn(Attempt<'_, E>)> OnRetry<E> for H {
 }
 
 /// Makes the waits of a run: a closure that returns an iterator, or the default.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Retry, Retrying, seams::{Always, Delays, Silent}};
+///
+/// /// Takes whatever waits its caller has chosen.
+/// fn attempts<D: Delays>(retrying: &Retrying<'_, Always, Silent, D>) -> u32 {
+///     retrying.run_blocking(|_| Err::<(), _>("down")).unwrap_err().attempts
+/// }
+/// let policy = Retry::constant(Duration::ZERO).max_attempts(5).build()?;
+/// assert_eq!(attempts(&policy.plain()), 5);
+/// assert_eq!(attempts(&policy.plain().delays(|| [Duration::ZERO].into_iter())), 2);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 pub trait Delays {
     /// The waits; when they end, the run ends.
     type Waits: Iterator<Item = Duration>;

@@ -5,6 +5,20 @@ use std::{error::Error, fmt, time::Duration};
 use tidemill_context::Cause;
 
 /// Why no further attempt was made.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Decision, Reason, Retry};
+///
+/// let policy = Retry::constant(Duration::ZERO).max_attempts(3).build()?;
+/// let failed = policy.run_blocking(|_| Err::<(), _>("down")).unwrap_err();
+/// assert_eq!((failed.reason, failed.attempts), (Reason::Exhausted, 3));
+/// let final_ones = policy.classify(|_: &&str| Decision::Stop);
+/// let failed = final_ones.run_blocking(|_| Err::<(), _>("no such user")).unwrap_err();
+/// assert_eq!((failed.reason, failed.attempts), (Reason::Stopped, 1));
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -36,6 +50,20 @@ impl fmt::Display for Reason {
 }
 
 /// The operation failed, and will not be tried again.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Retry, RetryError};
+///
+/// let policy = Retry::constant(Duration::ZERO).max_attempts(2).build()?;
+/// let answer: Result<u32, RetryError<&str>> = policy.run_blocking(|_| Err("down"));
+/// match answer {
+///     Err(RetryError { last: Some(error), attempts, .. }) => assert_eq!((error, attempts), ("down", 2)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetryError<E> {

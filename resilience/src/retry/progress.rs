@@ -12,6 +12,23 @@ use std::time::Duration;
 use super::{Decision, Reason, Retry, RetryBudget, RetryError, Spend};
 
 /// What an attempt is told.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use tidemill_resilience::{Jitter, ManualClock, Retry};
+///
+/// let second = Duration::from_secs(1);
+/// let policy = Retry::constant(4 * second).within(10 * second).jitter(Jitter::None).build()?;
+/// let mut told = Vec::new();
+/// let failed = policy.clock(ManualClock::new()).run_blocking(|attempt| {
+///     told.push((attempt.number, attempt.time_left)); // what a call can pass on as its time-out
+///     Err::<(), _>("down")
+/// });
+/// assert!(failed.is_err());
+/// assert_eq!(told, [(1, Some(10 * second)), (2, Some(6 * second)), (3, Some(2 * second))]);
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct AttemptInfo {
@@ -27,6 +44,22 @@ impl AttemptInfo {
 }
 
 /// What the hook is told before each wait.
+///
+/// # Examples
+/// ```
+/// use std::{cell::RefCell, time::Duration};
+/// use tidemill_resilience::{Attempt, Jitter, ManualClock, Retry};
+///
+/// let policy = Retry::exponential(Duration::from_secs(1)).jitter(Jitter::None).build()?;
+/// let log = RefCell::new(Vec::new());
+/// let failed = policy
+///     .clock(ManualClock::new())
+///     .on_retry(|attempt: Attempt<'_, &'static str>| log.borrow_mut().push((attempt.number, attempt.delay.as_secs())))
+///     .run_blocking(|_| Err::<(), _>("down"));
+/// assert_eq!(failed.unwrap_err().attempts, 3);
+/// assert_eq!(log.take(), [(1, 1), (2, 2)], "after the third there is no wait");
+/// # Ok::<(), tidemill_resilience::InvalidRetry>(())
+/// ```
 #[derive(Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Attempt<'a, E> {

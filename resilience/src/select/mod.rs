@@ -33,6 +33,15 @@ use self::node::Node;
 use crate::{Clock, TokioClock};
 
 /// How a [`Selector`] chooses.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{Policy, Selector};
+///
+/// let servers = Selector::new(Policy::RoundRobin, ["a:80", "b:80"]);
+/// let turns: Vec<&str> = (0..4).filter_map(|_| servers.pick().ok().map(|pick| *pick)).collect();
+/// assert_eq!(turns, ["a:80", "b:80", "a:80", "b:80"]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Policy {
@@ -118,6 +127,15 @@ pub struct Selector<E, C: Clock = TokioClock> {
 type Nodes<E> = Arc<[Arc<Node<E>>]>;
 
 /// There is no endpoint, or none that the caller accepts.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{NoEndpoint, Policy, Selector};
+///
+/// let servers = Selector::new(Policy::TwoChoices, ["a:80"]);
+/// let elsewhere = servers.pick_where(|server| *server != "a:80"); // for a retry
+/// assert_eq!(elsewhere.unwrap_err(), NoEndpoint);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoEndpoint;
 
@@ -130,6 +148,19 @@ impl fmt::Display for NoEndpoint {
 impl Error for NoEndpoint {}
 
 /// An endpoint as a [`Selector`] sees it.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{Ejection, Policy, Selector, TokioClock};
+///
+/// let strict = Ejection { failures_in_a_row: Some(1), ..Ejection::default() };
+/// let servers = Selector::with(Policy::RoundRobin, strict, TokioClock);
+/// servers.set_weighted([("a:80", 1), ("b:80", 3)]);
+/// servers.pick()?.failure();
+/// let seen: Vec<_> = servers.stats().iter().map(|seen| (seen.endpoint, seen.weight, seen.is_out)).collect();
+/// assert_eq!(seen, [("a:80", 1, true), ("b:80", 3, false)]);
+/// # Ok::<(), tidemill_resilience::NoEndpoint>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct EndpointStats<E> {

@@ -11,6 +11,19 @@ use crate::{Clock, TokioClock};
 
 /// The endpoint that was chosen for a call: it counts as busy with it until this is dropped. Tell it how the call ended; dropped
 /// without a word, it says nothing about the endpoint.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{Policy, Selector};
+///
+/// let servers = Selector::new(Policy::LeastLoaded, ["a:80", "b:80"]);
+/// let pick = servers.pick()?;
+/// let address: &str = *pick;
+/// assert_eq!(servers.stats().iter().filter(|seen| seen.load == 1).map(|seen| seen.endpoint).collect::<Vec<_>>(), [address]);
+/// pick.success();
+/// assert!(servers.stats().iter().all(|seen| seen.load == 0), "the call is over");
+/// # Ok::<(), tidemill_resilience::NoEndpoint>(())
+/// ```
 #[must_use = "the call counts only as long as its pick lives"]
 pub struct Pick<'a, E: Eq, C: Clock = TokioClock> {
     selector: &'a Selector<E, C>,

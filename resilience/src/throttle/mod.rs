@@ -54,6 +54,17 @@ struct Core {
 }
 
 /// The call was not sent: the server would have refused it, at this chance.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::Throttle;
+///
+/// let throttle = Throttle::builder().seed(7).build()?;
+/// // The server refuses everything; after some of that this side does.
+/// let refused = (0..1000).find_map(|_| throttle.try_send().map(|sent| sent.rejected()).err());
+/// assert!(refused.is_some_and(|throttled| throttled.percent >= 50.0), "{refused:?}");
+/// # Ok::<(), tidemill_resilience::InvalidThrottle>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Throttled {
@@ -150,6 +161,18 @@ impl<C: Clock> fmt::Debug for Throttle<C> {
 }
 
 /// A call that is sent. Dropped, it counts as accepted: a call that was cancelled says nothing against the server.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::Throttle;
+///
+/// let throttle = Throttle::builder().build()?;
+/// throttle.try_send()?.accepted();
+/// throttle.try_send()?.rejected(); // the server answered 503
+/// throttle.try_send()?.rejected();
+/// assert_eq!(throttle.chance(), 0.25); // (3 requests - 2 * 1 accept) / (3 + 1)
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a call that is dropped at once counts as accepted"]
 pub struct Sent<'a, C: Clock = TokioClock> {
     throttle: &'a Throttle<C>,
@@ -184,6 +207,18 @@ impl<C: Clock> fmt::Debug for Sent<'_, C> {
 }
 
 /// Options of a [`Throttle`]; made by [`Throttle::builder`].
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::Throttle;
+///
+/// let throttle = Throttle::builder().max_percent(20).seed(7).build()?;
+/// for _ in 0..100 {
+///     throttle.try_send().map(|sent| sent.rejected()).ok();
+/// }
+/// assert_eq!(throttle.chance(), 0.2, "four of five calls are still sent");
+/// # Ok::<(), tidemill_resilience::InvalidThrottle>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder<C = TokioClock> {
@@ -252,6 +287,15 @@ impl<C: Clock> Builder<C> {
 }
 
 /// An option of the throttle makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{InvalidThrottle, Throttle};
+///
+/// let refused = Throttle::builder().multiplier(0.5).build().unwrap_err();
+/// assert_eq!(refused, InvalidThrottle::Multiplier(0.5));
+/// assert_eq!(Throttle::builder().max_percent(0).build().unwrap_err(), InvalidThrottle::MaxPercent(0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidThrottle {

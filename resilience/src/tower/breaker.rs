@@ -63,10 +63,38 @@ impl Hears for AdaptiveLimit {
 }
 
 /// Keeps calls from a service that fails, as a [`CircuitBreaker`] says.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tidemill_resilience::{CircuitBreaker, tower::{BreakerLayer, Guarded}};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let breaker = Arc::new(CircuitBreaker::builder().failures_in_a_row(1).build()?);
+/// let service = BreakerLayer::new(breaker).layer(service_fn(|_: ()| async { Err::<(), _>("down") }));
+/// assert_eq!(service.clone().oneshot(()).await, Err(Guarded::Inner("down")));
+/// assert!(matches!(service.oneshot(()).await, Err(Guarded::Refused(_))), "it is not called any more");
+/// # Ok(()) }
+/// ```
 pub type BreakerLayer<T, E> = HearingLayer<CircuitBreaker, T, E>;
 /// The service of a [`BreakerLayer`].
 pub type BreakerService<S, T, E> = HearingService<CircuitBreaker, S, T, E>;
 /// Lets as many calls run at once as an [`AdaptiveLimit`] finds good; the others wait in its line, in the future of the call.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{sync::Arc, time::Duration};
+/// use tidemill_resilience::{AdaptiveLimit, Aimd, tower::AdaptiveLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let limit = Arc::new(AdaptiveLimit::builder(Aimd::default()).initial(20).window(1, Duration::ZERO).build()?);
+/// let service = AdaptiveLayer::new(limit.clone()).layer(service_fn(|_: ()| async { Err::<(), _>("overloaded") }));
+/// assert!(service.oneshot(()).await.is_err());
+/// assert_eq!(limit.limit(), 18);
+/// # Ok(()) }
+/// ```
 pub type AdaptiveLayer<T, E> = HearingLayer<AdaptiveLimit, T, E>;
 /// The service of an [`AdaptiveLayer`].
 pub type AdaptiveService<S, T, E> = HearingService<AdaptiveLimit, S, T, E>;

@@ -18,6 +18,23 @@ use super::{Again, BoxFuture, Clones, Requests, call_when_ready, take_ready};
 use crate::{Hedge, HedgeError, RetryBudget};
 
 /// Calls again what is late, as a [`Hedge`] says, and takes the first answer.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{convert::Infallible, future::pending, sync::{Arc, atomic::{AtomicU32, Ordering::Relaxed}}, time::Duration};
+/// use tidemill_resilience::{Hedge, tower::HedgeLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// static CALLS: AtomicU32 = AtomicU32::new(0);
+/// let hangs_once = service_fn(|_: ()| async {
+///     let number = CALLS.fetch_add(1, Relaxed) + 1;
+///     if number == 1 { pending().await } else { Ok::<_, Infallible>(number) }
+/// });
+/// let hedge = Arc::new(Hedge::after(Duration::from_millis(50)).build()?);
+/// assert_eq!(HedgeLayer::new(hedge).layer(hangs_once).oneshot(()).await, Ok(2), "the hedge");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HedgeLayer<A = Clones> {
     hedge: Arc<Hedge>,

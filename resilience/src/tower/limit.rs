@@ -119,6 +119,22 @@ impl<S: Service<Request>, Request> Service<Request> for RateLimitService<S> {
 }
 
 /// Lets as many calls run at once as a [`Bulkhead`] does.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{convert::Infallible, sync::Arc};
+/// use tidemill_resilience::{Bulkhead, tower::BulkheadLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let bulkhead = Arc::new(Bulkhead::builder(5).build()?);
+/// let seen = bulkhead.clone();
+/// let count = service_fn(move |_: ()| std::future::ready(Ok::<_, Infallible>(seen.stats().in_use)));
+/// let service = BulkheadLayer::new(bulkhead.clone()).layer(count);
+/// assert_eq!(service.oneshot(()).await?, 1, "inside");
+/// assert_eq!(bulkhead.stats().in_use, 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct BulkheadLayer {
     bulkhead: Arc<Bulkhead>,

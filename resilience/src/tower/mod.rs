@@ -43,6 +43,21 @@ pub use self::{
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A guarded call failed: the guard refused it, or the service failed.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{convert::Infallible, sync::Arc};
+/// use tidemill_resilience::{Bulkhead, BulkheadFull, tower::{BulkheadLayer, Guarded}};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let bulkhead = Arc::new(Bulkhead::builder(1).build()?);
+/// let next = service_fn(|number: u32| async move { Ok::<_, Infallible>(number + 1) });
+/// let service = BulkheadLayer::refusing(bulkhead.clone()).layer(next);
+/// let _busy = bulkhead.try_acquire()?;
+/// assert_eq!(service.oneshot(41).await, Err(Guarded::Refused(BulkheadFull::Busy)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Guarded<R, E> {
     /// The guard's own error: nothing was sent, or, of a time-out, no answer came in time.
@@ -74,6 +89,21 @@ impl<R: Error + 'static, E: Error + 'static> Error for Guarded<R, E> {
 }
 
 /// Makes the request of a further attempt: a closure, or the default, which clones it.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tidemill_resilience::{Retry, tower::RetryLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let again = |request: &&'static str| request.starts_with("GET").then_some(*request);
+/// let layer = RetryLayer::new(Retry::constant(Duration::ZERO).max_attempts(3).build()?).again(again);
+/// let service = layer.layer(service_fn(|_: &'static str| async { Err::<(), _>("down") }));
+/// assert_eq!(service.clone().oneshot("GET /").await.unwrap_err().attempts, 3);
+/// assert_eq!(service.oneshot("POST /").await.unwrap_err().attempts, 1);
+/// # Ok(()) }
+/// ```
 pub trait Again<Request> {
     /// The request once more; `None` if it can be sent only once.
     fn again(&self, request: &Request) -> Option<Request>;

@@ -18,6 +18,23 @@ use crate::{
 };
 
 /// Calls again what failed, as a [`Retry`] says.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};
+/// use tidemill_resilience::{Retry, tower::RetryLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// static CALLS: AtomicU32 = AtomicU32::new(0);
+/// let busy_once = service_fn(|number: u32| {
+///     let is_first = CALLS.fetch_add(1, Relaxed) == 0;
+///     async move { if is_first { Err("busy") } else { Ok(number + 1) } }
+/// });
+/// let policy = Retry::exponential(Duration::from_millis(1)).build()?;
+/// assert_eq!(RetryLayer::new(policy).layer(busy_once).oneshot(41).await, Ok(42));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RetryLayer<F = Always, A = Clones> {
     policy: Retry,

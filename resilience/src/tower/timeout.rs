@@ -13,6 +13,20 @@ use super::{BoxFuture, Guarded};
 use crate::{TimedOut, timeout};
 
 /// Ends each call after this long, or with the ambient context.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use std::{convert::Infallible, future::pending, time::Duration};
+/// use tidemill_resilience::{TimedOut, tower::{Guarded, TimeoutLayer}};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let limit = Duration::from_secs(1);
+/// let hangs = service_fn(|_: ()| pending::<Result<u32, Infallible>>());
+/// let answer = TimeoutLayer::new(limit).layer(hangs).oneshot(()).await;
+/// assert_eq!(answer, Err(Guarded::Refused(TimedOut::After(limit))));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct TimeoutLayer {
     limit: Duration,

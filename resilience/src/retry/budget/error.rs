@@ -3,6 +3,15 @@
 use std::{error::Error, fmt};
 
 /// The budget makes no sense.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::{InvalidBudget, RetryBudget};
+///
+/// assert_eq!(RetryBudget::new(10, 150).unwrap_err(), InvalidBudget::Percent(150));
+/// let refused = RetryBudget::new(0, 10).unwrap_err();
+/// assert_eq!(refused.to_string(), "a retry budget without a reserve never allows a retry");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum InvalidBudget {

@@ -193,6 +193,18 @@ impl RetryBudget {
 }
 
 /// One further request that a [`RetryBudget`] allowed and was paid for. Dropping it ends the request; it stays paid for.
+///
+/// # Examples
+/// ```
+/// use tidemill_resilience::RetryBudget;
+///
+/// let budget = RetryBudget::new(1, 10)?;
+/// let spend = budget.withdraw().expect("the reserve");
+/// assert_eq!(budget.left(), 0);
+/// spend.refund(); // the request was not sent after all
+/// assert_eq!(budget.left(), 1);
+/// # Ok::<(), tidemill_resilience::InvalidBudget>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "dropped, the request counts as over"]
 pub struct Spend<'b> {
